@@ -1,0 +1,45 @@
+# make up       start everything on this machine         make test     the whole suite: check, then tests
+# make check    formatting, lint, types, import rules    make pins     pin the newest dependencies
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+CODE   := nextstream web gateway tasks tests celeryconfig.py
+
+# The newest of everything that runs on the oldest Python we support.
+PIN    := --quiet --upgrade --no-header --python-version 3.11
+
+.PHONY: up test check pins clean
+.DELETE_ON_ERROR:
+
+up: $(VENV)/.installed
+	@exec $(BIN)/python -m nextstream up
+
+test: check
+	$(BIN)/pytest -n auto
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+pins: $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile $(PIN) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(PIN) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	@echo "Installing what NextStream needs into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

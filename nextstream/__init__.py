@@ -1,0 +1,1 @@
+"""NextStream: everything that is true without Flask or Celery."""

@@ -1,0 +1,100 @@
+"""An encoder without ffmpeg: it makes small, well-formed fragmented MP4s of the planned frames."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+
+from nextstream.domain import fmp4
+from nextstream.domain.plan import Piece, Plan, Voice
+from nextstream.domain.video import AudioTrack, SourceInfo, Span, VideoTrack
+from nextstream.errors import NextStreamError
+from nextstream.ports import EncodedPiece, Report
+
+AAC_TICKS = 1024
+AUDIO_TIMESCALE = 48000
+
+CLIP = SourceInfo(
+    format="mov,mp4",
+    start_s=Fraction(0),
+    duration_s=Fraction(20),
+    size_bytes=0,
+    video=VideoTrack(0, "h264", 1280, 720, Fraction(24), Fraction(0), Fraction(20)),
+    audio=(AudioTrack(1, "aac", 2, 48000, "en"),),
+)
+
+
+class MemoryEncoder:
+    """Finds `source` in every file, and makes frames that no player can show.
+
+    Errors put into `failing` by a piece's or voice's name are raised, once each.
+    """
+
+    def __init__(self, source: SourceInfo = CLIP) -> None:
+        self.source = source
+        self.failing: dict[str, NextStreamError] = {}
+
+    def probe(self, source: str, size_bytes: int) -> SourceInfo:  # noqa: ARG002  the port's
+        """Give the source it was made with."""
+        self._fail("probe")
+        return self.source
+
+    def encode(self, source: str, plan: Plan, piece: Piece, report: Report) -> Iterator[EncodedPiece]:  # noqa: ARG002  the port's
+        """Make all rungs of a chunk."""
+        self._fail(piece.name)
+        report(piece.frames)
+        ticks = int(plan.timescale / plan.rate)
+        for name in piece.rungs:
+            yield EncodedPiece(name, movie(plan.timescale, ticks, piece.frames, plan.gop_frames))
+
+    def encode_audio(
+        self,
+        source: str,  # noqa: ARG002  the port's
+        plan: Plan,
+        voice: Voice,
+        report: Report,
+    ) -> Iterator[EncodedPiece]:
+        """Make a whole audio track."""
+        self._fail(voice.name)
+        report(plan.frames)
+        frames = -(-int(plan.duration_s * AUDIO_TIMESCALE) // AAC_TICKS) + 1
+        yield EncodedPiece(voice.name, movie(AUDIO_TIMESCALE, AAC_TICKS, frames, 1, audio=True))
+
+    def _fail(self, name: str) -> None:
+        if name in self.failing:
+            raise self.failing.pop(name)
+
+
+def movie(timescale: int, ticks: int, frames: int, gop: int, *, audio: bool = False) -> bytes:
+    """Make a fragmented MP4 of `frames` frames of 16 bytes, a fragment and a keyframe each `gop`."""
+    body = _init(timescale, audio=audio)
+    for first in range(0, frames, gop):
+        count = min(gop, frames - first)
+        samples = [fmp4.Sample(ticks, 0, n == 0 or audio, Span(16 * n, 16)) for n in range(count)]
+        payload = b"".join(struct.pack(">QQ", timescale, first + n) for n in range(count))
+        body += fmp4.write(samples, payload, first + 1, first * ticks)
+    return body
+
+
+def _init(timescale: int, *, audio: bool) -> bytes:
+    entry = _box(b"mp4a", bytes(28), _ESDS) if audio else _box(b"avc1", bytes(78), _AVCC)
+    stsd = _box(b"stsd", struct.pack(">II", 0, 1), entry)
+    mdhd = _box(b"mdhd", struct.pack(">IIIIII", 0, 0, 0, timescale, 0, 0))
+    mdia = _box(b"mdia", mdhd, _box(b"minf", _box(b"stbl", stsd)))
+    trex = _box(b"trex", struct.pack(">IIIIII", 0, 1, 1, 0, 0, 0))
+    moov = _box(b"moov", _box(b"trak", mdia), _box(b"mvex", trex))
+    return _box(b"ftyp", b"iso6\0\0\0\0iso6cmfc") + moov
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+_AVCC = _box(b"avcC", bytes.fromhex("0164001fffe10000"))  # High, level 3.1
+_ESDS = _box(
+    b"esds",
+    # ES_Descriptor, DecoderConfigDescriptor, DecoderSpecificInfo: AAC-LC, 48 kHz, stereo
+    bytes.fromhex("00000000 031900 0100 0411 40150000000000000000000000 05021190 060102"),
+)

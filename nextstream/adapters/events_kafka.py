@@ -1,0 +1,101 @@
+"""Sends events to Kafka."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer
+
+from nextstream.domain.events import Event
+from nextstream.errors import EventsUnavailable
+
+# CloudEvents' Kafka Protocol Binding 1.0.2, section 3.3: the message's value is the whole event.
+HEADERS = [("content-type", b"application/cloudevents+json")]
+GIVEN_UP_S = 2  # librdkafka looks once a second for messages whose time is over
+
+
+class KafkaSink:
+    """A topic that has all events of a key in one partition, in order.
+
+    The producer is made by the first send, since its threads don't survive a fork.
+    """
+
+    def __init__(self, servers: str, topic: str, wait_s: float = 10) -> None:
+        """Take bootstrap servers, `host:port,...`, and how long a send tries to reach them."""
+        self._settings = _settings(servers, wait_s)
+        self._topic = topic
+        self._wait_s = wait_s + GIVEN_UP_S
+        self._producer: Any = None
+        self._lock = Lock()
+
+    def send(self, events: Sequence[Event]) -> Sequence[str]:
+        """Send the events, and wait until each has arrived or was given up."""
+        if not events:
+            return []
+        outcomes: dict[str, object] = {}
+        producer = self._connect()
+        for event in events:
+            self._produce(producer, event, outcomes)
+        producer.flush(self._wait_s)
+        arrived = list(_unbroken(events, outcomes))
+        if not arrived:
+            raise EventsUnavailable(detail=str(outcomes.get(events[0].id, "no answer in time")))
+        return arrived
+
+    def close(self) -> None:
+        """Flush and let go; a later send connects again."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.flush(self._wait_s)
+
+    def _connect(self) -> Any:
+        with self._lock:
+            if self._producer is None:
+                self._producer = Producer(self._settings)
+            return self._producer
+
+    def _produce(self, producer: Any, event: Event, outcomes: dict[str, object]) -> None:
+        try:
+            producer.produce(
+                self._topic,
+                key=event.key,
+                value=json.dumps(event.body()),
+                headers=HEADERS,
+                on_delivery=lambda error, _: outcomes.update({event.id: error}),
+            )
+        except BufferError as error:  # its queue is full; the rest is for the next send
+            outcomes[event.id] = error
+        except KafkaException as error:  # a producer with a fatal error never sends again
+            outcomes[event.id] = error
+            self._producer = None
+
+
+def _unbroken(events: Sequence[Event], outcomes: Mapping[str, object]) -> Iterator[str]:
+    """Give the ids of events that arrived, up to the first of each key that didn't."""
+    broken: set[str] = set()
+    for event in events:
+        if outcomes.get(event.id, "no answer in time") is not None:
+            broken.add(event.key)
+        if event.key not in broken:
+            yield event.id
+
+
+def _settings(servers: str, wait_s: float) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": servers,
+        "client.id": "nextstream",  # how we show in Kafka's own logs and quotas
+        "acks": "all",  # arrived means: on all replicas in sync, so a lost broker loses no event
+        "enable.idempotence": True,  # a repeat after a lost answer neither doubles nor reorders
+        # Given up before the send that waits for it is, so that every outcome is known.
+        "delivery.timeout.ms": int(wait_s * 1000),
+        # The default lets it rest for 10 s, a whole send, after Kafka is back.
+        "reconnect.backoff.max.ms": 1000,
+        # Brokers close what is idle; that is no news.
+        "log.connection.close": False,
+        # To our logs instead of straight to stderr.
+        "logger": logging.getLogger(__name__),
+    }

@@ -1,0 +1,197 @@
+"""The command line: `python -m nextstream`; each command reads the settings and calls one thing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+)
+from rich.text import Text
+
+from nextstream import logs
+from nextstream.domain.accounts import Role
+from nextstream.errors import NextStreamError
+from nextstream.settings import Settings, describe
+
+if TYPE_CHECKING:
+    from nextstream.doctor import Finding
+    from nextstream.services.library import Progress as Encode
+    from nextstream.up import Ready
+
+USER_ERROR = 2
+INTERRUPTED = 130  # as a shell counts a program that SIGINT ended
+
+COLOURS = {
+    "redis": "red",
+    "gateway": "green",
+    "media": "magenta",
+    "upkeep": "cyan",
+    "beat": "blue",
+    "flower": "yellow",
+}
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=None, version="0.1.0", prog_name="nextstream")
+def main() -> None:
+    """NextStream: a self-hosted video platform."""
+
+
+def command(group: click.Group) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command; our own errors become one sentence on stderr, without a traceback."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except NextStreamError as error:
+                err.print(Text(str(error), style="red"))
+                sys.exit(USER_ERROR)
+            except KeyboardInterrupt:
+                err.print("Interrupted.")
+                sys.exit(INTERRUPTED)
+
+        return group.command()(run)
+
+    return decorate
+
+
+@command(main)
+def up() -> None:
+    """Start everything on this machine, and stop it all with Ctrl-C."""
+    from nextstream import up
+
+    settings = Settings.read()
+    logs.configure(settings, "up")
+    up.run(settings, _print_line, _announce)
+
+
+def _print_line(name: str, line: str) -> None:
+    prefix = Text(f"{name:>8} | ", style=COLOURS.get(name, ""))
+    out.print(prefix + Text.from_ansi(line))
+
+
+def _announce(ready: Ready) -> None:
+    out.rule()
+    out.print(f"NextStream is ready after {ready.took_s:.1f} s: [bold]{ready.url}[/bold]")
+    if ready.password:
+        out.print(
+            f"Log in as [bold]{ready.operator}[/bold] with the password [bold]{ready.password}[/bold]"
+        )
+        out.print("The password is shown this once; keep it.")
+    out.print("Stop with Ctrl-C; the next start goes on where this one ends.")
+    out.rule()
+
+
+@command(main)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", "folder", type=click.Path(path_type=Path), help="Folder for the result.")
+def transcode(file: Path, folder: Path | None) -> None:
+    """Turn a video FILE into an HLS and DASH folder."""
+    from nextstream import workbench
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up as Ctrl-C does
+    folder = folder or Path(f"{file.stem}-hls")
+    with _bar() as show:
+        master = workbench.transcode(Settings.read(), file, folder, show)
+    out.print(str(master))
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Encode | None], None]]:
+    """Show a progress bar as long as the block lasts; it's on stderr, so that stdout is the result."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"))
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("probing", total=None, numbers="")
+        yield lambda encode: _draw(bar, task, encode)
+
+
+def _draw(bar: Progress, task: TaskID, encode: Encode | None) -> None:
+    if encode is None:
+        return
+    percents = [f"{r.height}p {100 * r.frames_done // max(r.frames_planned, 1)}%" for r in encode.rungs]
+    eta = f"{encode.fps:.0f} fps, {encode.eta_s:.0f} s left" if encode.fps and encode.eta_s else ""
+    bar.update(
+        task,
+        description=" ".join(percents) or "sound",
+        total=encode.frames_planned,
+        completed=encode.frames_done,
+        numbers=f"{encode.frames_done}/{encode.frames_planned} frames {eta}",
+    )
+
+
+@command(main)
+def doctor() -> None:
+    """Check what NextStream needs, and say what to do where it is missing."""
+    from nextstream import doctor
+
+    faults = 0
+    for finding in doctor.examine(Settings.read()):
+        mark, style = _mark(finding)
+        out.print(Text(f"{mark:<5}", style=style) + Text(f"{finding.name:<12} {finding.says}"))
+        faults += mark == "FAIL"
+    sys.exit(1 if faults else 0)
+
+
+def _mark(finding: Finding) -> tuple[str, str]:
+    if finding.ok:
+        return "ok", "green"
+    return ("FAIL", "red") if finding.blocks else ("warn", "yellow")
+
+
+@main.group()
+def user() -> None:
+    """Manage accounts."""
+
+
+@command(user)
+@click.argument("name")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.UPLOADER.value)
+def add(name: str, role: str) -> None:
+    """Add an account; the password is asked for, or read from a pipe."""
+    from nextstream import wiring
+    from nextstream.services import accounts
+
+    piped = not sys.stdin.isatty()
+    password = sys.stdin.readline().rstrip("\n") if piped else _ask_password()
+    platform = wiring.build(Settings.read())
+    try:
+        account = accounts.add(platform, name, password, Role(role))
+    finally:
+        platform.database.close()
+    out.print(f"{account.name} is there, as {account.role}.")
+
+
+def _ask_password() -> str:
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@command(main)
+def settings() -> None:
+    """Print docs/settings.md."""
+    click.echo(describe(), nl=False)
+
+
+@command(main)
+def migrate() -> None:
+    """Bring the database to this version's tables."""
+    from nextstream import wiring
+
+    wiring.migrate(Settings.read())
+    out.print("The database is up to date.")

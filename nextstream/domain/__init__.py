@@ -1,0 +1,1 @@
+"""The rules and the values: pure, without I/O, framework or environment."""

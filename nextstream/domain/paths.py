@@ -1,0 +1,86 @@
+"""Where everything of a video lies in storage, and the names players see."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from nextstream.errors import NotFound
+
+SOURCE = "source"
+MASTER = "master.m3u8"
+MANIFEST = "manifest.mpd"
+INIT = "init.mp4"
+PLAYLIST = "index.m3u8"
+IFRAMES = "iframes.m3u8"
+
+MIME_TYPES = {
+    "m3u8": "application/vnd.apple.mpegurl",  # RFC 8216, section 4
+    "mpd": "application/dash+xml",
+    "mp4": "video/mp4",
+    "m4s": "video/iso.segment",
+    "vtt": "text/vtt",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+}
+
+_PUBLIC = re.compile(
+    r"(?:v[1-9]\d{0,5}/)?(?:[a-z0-9][a-z0-9.-]{0,63}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+)
+
+
+def new_id() -> str:
+    """Make a video id: 22 characters, 88 bits, safe in a URL and as a file's name."""
+    return secrets.token_hex(11)
+
+
+def root(video_id: str) -> str:
+    """Give the folder that holds all of a video, source included."""
+    return f"videos/{video_id}"
+
+
+def source(video_id: str) -> str:
+    """Give the key of the uploaded file, which is private."""
+    return f"{root(video_id)}/{SOURCE}"
+
+
+def version_folder(version: int) -> str:
+    """Give the folder name of one encode; it makes its segments immutable for caches."""
+    return f"v{version}"
+
+
+def tree(video_id: str, version: int) -> str:
+    """Give the folder of one encode's public files."""
+    return f"{root(video_id)}/{version_folder(version)}"
+
+
+def init(video_id: str, version: int, rendition: str) -> str:
+    """Give the key of a rendition's init segment."""
+    return f"{tree(video_id, version)}/{rendition}/{INIT}"
+
+
+def segment_name(number: int) -> str:
+    """Give the file name of a media segment; numbers start at 1."""
+    return f"{number:05d}.m4s"
+
+
+def segment(video_id: str, version: int, rendition: str, number: int) -> str:
+    """Give the key of a media segment."""
+    return f"{tree(video_id, version)}/{rendition}/{segment_name(number)}"
+
+
+def public(video_id: str, name: str) -> str:
+    """Give the key behind /v/{id}/{name}; raises NotFound for the source and anything odd."""
+    if not _PUBLIC.fullmatch(name) or ".." in name or name.rpartition(".")[2] not in MIME_TYPES:
+        raise NotFound
+    return f"{root(video_id)}/{name}"
+
+
+def mime_type(key: str) -> str:
+    """Give the media type of a stored file by its ending."""
+    return MIME_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
+
+
+def is_immutable(name: str) -> bool:
+    """Tell files that never change once stored from playlists, which may."""
+    return name.endswith((".m4s", ".mp4"))

@@ -1,0 +1,160 @@
+"""The values the whole system speaks in: a video, what its source holds, what it became."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nextstream.domain.plan import Plan
+
+
+class State(StrEnum):
+    """Where a video stands; lifecycle.MOVES has the ways between them."""
+
+    CREATED = "created"
+    UPLOADING = "uploading"
+    UPLOADED = "uploaded"
+    PROBING = "probing"
+    ENCODING = "encoding"
+    READY = "ready"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """The picture in a source, in the measures it is shown in: rotated, with square pixels.
+
+    `start_s` and `end_s` are on the source's own clock; the first frame is shown at `start_s`.
+    """
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    rate: Fraction
+    start_s: Fraction
+    end_s: Fraction
+
+    @property
+    def duration_s(self) -> Fraction:
+        """Give the seconds between the first frame and the end of the last."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True)
+class AudioTrack:
+    """One audio track of a source; `language` is an ISO 639 code or `und`."""
+
+    index: int
+    codec: str
+    channels: int
+    sample_rate_hz: int
+    language: str = "und"
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What the probe found; `start_s` is where the container's clock starts, and seeks count from."""
+
+    format: str
+    start_s: Fraction
+    duration_s: Fraction
+    size_bytes: int
+    video: VideoTrack | None
+    audio: tuple[AudioTrack, ...] = ()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of bytes in an object."""
+
+    offset: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One stored media segment; `keyframes` are the spans an I-frame playlist names, one a GOP.
+
+    `number` counts from 1 over the whole rendition; `ticks` is the duration in the timescale.
+    """
+
+    number: int
+    ticks: int
+    size_bytes: int
+    keyframes: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """One playable track: a rung of the ladder or an audio track, or the part of it one piece made.
+
+    `codec` is its RFC 6381 name, read from the bitstream. `gop_ticks` is 0 for audio.
+    """
+
+    name: str
+    codec: str
+    timescale: int
+    init_sha256: str
+    segments: tuple[Segment, ...]
+    gop_ticks: int = 0
+    width: int = 0
+    height: int = 0
+    channels: int = 0
+    language: str = "und"
+    title: str | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Tell a rung from an audio track."""
+        return self.height > 0
+
+    @property
+    def duration_s(self) -> Fraction:
+        """Give the seconds all its segments last."""
+        return Fraction(sum(s.ticks for s in self.segments), self.timescale)
+
+    @property
+    def size_bytes(self) -> int:
+        """Give the bytes of all its segments."""
+        return sum(s.size_bytes for s in self.segments)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a video failed: a code and a sentence for the uploader, a detail for the operator."""
+
+    code: str
+    message: str
+    detail: str | None = None
+    retryable: bool = False
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video for life: its id never changes, each re-encode has the next `version`.
+
+    `revision` grows with every save and guards against lost updates.
+    """
+
+    id: str
+    owner_id: str
+    title: str
+    filename: str
+    created_at: datetime
+    state: State = State.CREATED
+    version: int = 1
+    revision: int = 0
+    size_bytes: int | None = None
+    request_id: str | None = None
+    source: SourceInfo | None = None
+    plan: Plan | None = None
+    renditions: tuple[Rendition, ...] = ()
+    failure: Failure | None = None
+    state_times: dict[State, datetime] = field(default_factory=dict)

@@ -1,0 +1,215 @@
+"""Every error NextStream raises on purpose: a code, an HTTP status and whether a retry can help.
+
+The docstring of a class is its default message, written for the person who has to act on it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import ClassVar
+
+
+class NextStreamError(Exception):
+    """Something went wrong inside NextStream."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None, *, detail: str | None = None) -> None:
+        """Take a message for the user and, apart from it, a detail for the operator."""
+        self.message = message or inspect.cleandoc(type(self).__doc__ or "")
+        self.detail = detail
+        super().__init__(self.message if detail is None else f"{self.message} ({detail})")
+
+
+class BadRequest(NextStreamError):
+    """The request can't be understood; check it against the API's description."""
+
+    code, status = "bad_request", 400
+
+
+class NotAuthenticated(NextStreamError):
+    """Log in first, or send a valid access token."""
+
+    code, status = "not_authenticated", 401
+
+
+class BadCredentials(NextStreamError):
+    """The name or the password is wrong."""
+
+    code, status = "bad_credentials", 401
+
+
+class NotAllowed(NextStreamError):
+    """Your account may not do this."""
+
+    code, status = "not_allowed", 403
+
+
+class NotFound(NextStreamError):
+    """There is nothing at this address."""
+
+    code, status = "not_found", 404
+
+
+class VideoNotFound(NotFound):
+    """There is no such video, or it isn't yours."""
+
+    code = "video_not_found"
+
+
+class VideoNotReady(NotFound):
+    """The video is not playable yet; try again in a few seconds."""
+
+    code, retryable = "video_not_ready", True
+
+
+class Conflict(NextStreamError):
+    """Something else changed this at the same time; read it again and repeat."""
+
+    code, status, retryable = "conflict", 409, True
+
+
+class StaleVideo(Conflict):
+    """The video changed since it was read."""
+
+    code = "stale_video"
+
+
+class WrongState(NextStreamError):
+    """The video's state doesn't allow this."""
+
+    code, status = "wrong_state", 409
+
+
+class AccountExists(NextStreamError):
+    """This name is taken; choose another."""
+
+    code, status = "account_exists", 409
+
+
+class WeakPassword(NextStreamError):
+    """The password must have at least 8 characters."""
+
+    code, status = "weak_password", 422
+
+
+class RegistrationClosed(NextStreamError):
+    """Registration is closed here; ask the operator for an account."""
+
+    code, status = "registration_closed", 403
+
+
+class UploadIncomplete(NextStreamError):
+    """The upload ended before all announced bytes had come; send it again."""
+
+    code, status, retryable = "upload_incomplete", 400, True
+
+
+class UploadEmpty(NextStreamError):
+    """The upload holds no bytes; choose a video file."""
+
+    code, status = "upload_empty", 422
+
+
+class UploadTooLarge(NextStreamError):
+    """The file is larger than this server accepts."""
+
+    code, status = "upload_too_large", 413
+
+
+class StorageError(NextStreamError):
+    """The storage didn't do what was asked."""
+
+    code, status = "storage_error", 502
+
+
+class StorageUnavailable(StorageError):
+    """The storage can't be reached just now."""
+
+    code, status, retryable = "storage_unavailable", 503, True
+
+
+class ObjectNotFound(StorageError):
+    """The storage has no object of this name."""
+
+    code, status = "object_not_found", 404
+
+
+class DatabaseUnavailable(NextStreamError):
+    """The database can't be reached just now."""
+
+    code, status, retryable = "database_unavailable", 503, True
+
+
+class EventsUnavailable(NextStreamError):
+    """The event stream can't be reached just now."""
+
+    code, status, retryable = "events_unavailable", 503, True
+
+
+class QueueUnavailable(NextStreamError):
+    """The task queue can't be reached just now."""
+
+    code, status, retryable = "queue_unavailable", 503, True
+
+
+class ServiceUnavailable(NextStreamError):
+    """A service behind the gateway doesn't answer; try again shortly."""
+
+    code, status, retryable = "service_unavailable", 503, True
+
+
+class ServiceTimeout(NextStreamError):
+    """A service behind the gateway took too long to answer."""
+
+    code, status, retryable = "service_timeout", 504, True
+
+
+class MediaError(NextStreamError):
+    """The video can't be processed."""
+
+    code, status = "media_error", 422
+
+
+class SourceNotVideo(MediaError):
+    """The file is not a video or audio file that can be read; upload another one."""
+
+    code = "source_not_video"
+
+
+class SourceTruncated(MediaError):
+    """The file ends before the video does; upload it again, whole."""
+
+    code = "source_truncated"
+
+
+class SourceTooLong(MediaError):
+    """The video is longer than this server accepts."""
+
+    code = "source_too_long"
+
+
+class SourceTooLarge(MediaError):
+    """The picture is larger than this server accepts."""
+
+    code = "source_too_large"
+
+
+class EncoderFailed(MediaError):
+    """The encoder failed on this video; try again, and tell the operator if it stays so."""
+
+    code, status, retryable = "encoder_failed", 500, True
+
+
+class ClaimLost(NextStreamError):
+    """Another worker has taken this piece over, so its result is thrown away."""
+
+    code, status = "claim_lost", 409
+
+
+class Misconfigured(NextStreamError):
+    """A setting is wrong."""
+
+    code = "misconfigured"

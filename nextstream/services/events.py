@@ -1,0 +1,19 @@
+"""What happened, for operators: the outbox as it grew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nextstream.domain.accounts import Account, Role
+from nextstream.errors import NotAllowed
+from nextstream.ports import OutboxEntry, Platform
+
+
+def page(
+    platform: Platform, account: Account, after: int, limit: int, key: str | None = None
+) -> Sequence[OutboxEntry]:
+    """Give events in their order from the place after `after` on; raises NotAllowed."""
+    if account.role is not Role.OPERATOR:
+        raise NotAllowed("Only operators may read the events.")
+    with platform.database.transaction() as tx:
+        return tx.outbox.page(after, limit, key)

@@ -1,0 +1,130 @@
+"""The videos of an account: finding, following and removing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from nextstream.domain import paths
+from nextstream.domain.accounts import Account, Role, may_manage
+from nextstream.domain.events import happen
+from nextstream.domain.plan import Kind
+from nextstream.domain.video import State, Video
+from nextstream.errors import VideoNotFound
+from nextstream.ports import Platform, Task
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class RungProgress:
+    """How far one rung is, in frames."""
+
+    name: str
+    height: int
+    frames_done: int
+    frames_planned: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an encode is, in frames of all rungs together; `fps` and `eta_s` while it runs."""
+
+    frames_done: int
+    frames_planned: int
+    percent: int
+    fps: float | None
+    eta_s: float | None
+    rungs: tuple[RungProgress, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some videos, newest first, and the id to ask for those `before`, or None at the end."""
+
+    videos: tuple[Video, ...]
+    next: str | None
+
+
+def get(platform: Platform, account: Account, video_id: str) -> Video:
+    """Give a video to its owner or an operator; raises VideoNotFound to all others."""
+    with platform.database.transaction() as tx:
+        video = tx.videos.get(video_id)
+    if not may_manage(account, video.owner_id):
+        raise VideoNotFound
+    return video
+
+
+def page(platform: Platform, account: Account, before: str | None, limit: int) -> Page:
+    """Give the account's videos, or everyone's to an operator."""
+    owner_id = None if account.role is Role.OPERATOR else account.id
+    with platform.database.transaction() as tx:
+        found = tx.videos.page(owner_id, before, limit + 1)
+    videos = tuple(found[:limit])
+    return Page(videos, videos[-1].id if len(found) > limit else None)
+
+
+def remove(platform: Platform, account: Account, video_id: str, request_id: str | None = None) -> None:
+    """Remove a video with all its files; raises VideoNotFound.
+
+    The files go first: if that fails half-way, the video is still there to be removed again.
+    """
+    video = get(platform, account, video_id)
+    platform.storage.remove(f"{paths.root(video.id)}/")
+    event = happen("video.deleted", video.id, platform.clock.now(), request_id, by=account.id)
+    with platform.database.transaction() as tx:
+        tx.videos.remove(video.id)
+        tx.outbox.add(event)
+    log.info("video deleted", video_id=video.id)
+
+
+def progress(platform: Platform, video: Video) -> Progress | None:
+    """Count the frames that are done and planned; None before there is a plan."""
+    if video.plan is None:
+        return None
+    with platform.database.transaction() as tx:
+        tasks = tx.pieces.list(video.id, video.version)
+    rungs = tuple(
+        RungProgress(rung.name, min(rung.width, rung.height), *_count(tasks, rung.name))
+        for rung in video.plan.rungs
+    )
+    if rungs:
+        done, planned = sum(r.frames_done for r in rungs), sum(r.frames_planned for r in rungs)
+    else:
+        done, planned = _count_sound(tasks, video.plan.frames)
+    fps = _speed(platform, video, done)
+    return Progress(
+        frames_done=done,
+        frames_planned=planned,
+        percent=100 * done // max(planned, 1),
+        fps=round(fps, 1) if fps else None,
+        eta_s=round((planned - done) / fps, 1) if fps else None,
+        rungs=rungs,
+    )
+
+
+def _count(tasks: Sequence[Task], rung: str) -> tuple[int, int]:
+    """Give a rung's frames, done and planned."""
+    mine = [task for task in tasks if rung in task.piece.rungs]
+    return sum(_frames(task, task.piece.frames) for task in mine), sum(t.piece.frames for t in mine)
+
+
+def _count_sound(tasks: Sequence[Task], frames: int) -> tuple[int, int]:
+    """Give the frames of the grid that audio has passed, where there is no picture."""
+    tracks = [task for task in tasks if task.piece.kind is Kind.AUDIO]
+    return sum(_frames(task, frames) for task in tracks), frames * len(tracks)
+
+
+def _frames(task: Task, planned: int) -> int:
+    return planned if task.state == "done" else min(task.frames_done, planned)
+
+
+def _speed(platform: Platform, video: Video, done: int) -> float | None:
+    """Give the frames of all rungs a second since encoding began, while it goes on."""
+    since = video.state_times.get(State.ENCODING)
+    if video.state is not State.ENCODING or since is None or not done:
+        return None
+    elapsed_s = (platform.clock.now() - since).total_seconds()
+    return done / elapsed_s if elapsed_s > 0 else None

@@ -1,0 +1,48 @@
+"""What keeps the system going: noting what happened, and sending it on."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakSet
+
+import structlog
+
+from nextstream.domain.events import happen
+from nextstream.errors import EventsUnavailable
+from nextstream.ports import EventSink, Platform
+
+log = structlog.get_logger()
+
+_away: WeakSet[EventSink] = WeakSet()
+
+
+def note(platform: Platform, type_: str, key: str, request_id: str | None = None, **data: Any) -> None:
+    """Store an event that stands alone, in a transaction of its own."""
+    with platform.database.transaction() as transaction:
+        transaction.outbox.add(happen(type_, key, platform.clock.now(), request_id, **data))
+
+
+def relay(platform: Platform, limit: int = 500) -> int:
+    """Send unsent events on in their order and count those that arrived; may run twice.
+
+    An event that didn't arrive stays unsent for the next time, so each is sent at least once.
+    """
+    with platform.database.transaction() as transaction:
+        entries = transaction.outbox.unsent(limit)
+    if not entries:
+        return 0
+    try:
+        arrived = platform.sink.send([entry.event for entry in entries])
+    except EventsUnavailable as error:
+        _warn_once(platform.sink, error)
+        return 0
+    _away.discard(platform.sink)
+    with platform.database.transaction() as transaction:
+        transaction.outbox.mark_sent(arrived)
+    return len(arrived)
+
+
+def _warn_once(sink: EventSink, error: EventsUnavailable) -> None:
+    if sink not in _away:
+        log.warning("events wait, the event stream is away", error=str(error))
+        _away.add(sink)

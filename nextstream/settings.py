@@ -1,0 +1,181 @@
+"""All settings, each with its default and its meaning; the only reader of the environment.
+
+docs/settings.md is generated from this file by `python -m nextstream settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from nextstream.errors import Misconfigured
+
+PREFIX = "NEXTSTREAM_"
+
+
+def _set(default: Any, doc: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"doc": doc, "secret": secret})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an operator can choose; empty strings mean "not used" or "worked out"."""
+
+    data_dir: Path = _set(Path("data"), "Folder for everything kept on this machine.")
+    database_url: str = _set("", "SQLAlchemy URL of the database; empty is SQLite in the data folder.")
+    storage_url: str = _set(
+        "",
+        "Where videos are kept: `file:///folder`, or "
+        "`s3://bucket/prefix?endpoint=http://host:port&region=us-east-1`; "
+        "empty is a folder in the data folder.",
+    )
+    redis_url: str = _set(
+        "", "Redis of the task queue; empty lets `nextstream up` start its own in the data folder."
+    )
+    kafka_servers: str = _set(
+        "", "Kafka's bootstrap servers, `host:port,...`; empty keeps events in the database alone."
+    )
+    kafka_topic: str = _set("nextstream.events", "Topic of the lifecycle events.")
+    host: str = _set("127.0.0.1", "Address that `nextstream up` listens on.")
+    port: int = _set(8000, "Port that `nextstream up` listens on.")
+    public_url: str = _set("", "Address users reach the gateway at; empty takes it from each request.")
+    auth_url: str = _set("", "Address of the auth service; empty mounts it in the gateway.")
+    upload_url: str = _set("", "Address of the upload service; empty mounts it in the gateway.")
+    streaming_url: str = _set("", "Address of the streaming service; empty mounts it in the gateway.")
+    flower_url: str = _set("", "Address of Flower, shown to operators at /flower; empty hides it.")
+    services: str = _set("auth,upload,streaming", "Services that `web.wsgi` runs in its process.")
+    web_workers: int = _set(2, "Web server processes that `nextstream up` starts.")
+    web_threads: int = _set(32, "Threads, so requests at once, of each web server process.")
+    secret_key: str = _set(
+        "",
+        "Key that signs tokens, 32 characters or more; empty makes one and keeps it in the data folder.",
+        secret=True,
+    )
+    access_token_s: int = _set(900, "Seconds an access token is valid.")
+    refresh_token_s: int = _set(14 * 86400, "Seconds a refresh token is valid.")
+    secure_cookies: bool = _set(
+        default=False, doc="Send cookies over HTTPS only; set it wherever TLS is used."
+    )
+    registration: str = _set(
+        "open", "`open` lets anyone register, `closed` only operators add accounts."
+    )
+    upload_max_bytes: int = _set(64 * 1024**3, "Largest file that is accepted, in bytes.")
+    source_max_s: int = _set(12 * 3600, "Longest video that is accepted, in seconds.")
+    source_max_pixels: int = _set(36_000_000, "Largest picture that is accepted, in pixels.")
+    heights: str = _set("1080,720,480,360,240", "Short sides of the ladder's rungs, in pixels.")
+    preset: str = _set("veryfast", "Preset of x264: slower is smaller.")
+    crf: int = _set(23, "Constant rate factor of x264: lower is better and larger.")
+    chunk_s: int = _set(24, "Longest chunk that one worker encodes at a time, in seconds.")
+    worker_slots: int = _set(0, "Pieces a worker encodes at once; 0 takes one per core.")
+    encoder_threads: int = _set(0, "Threads of each rung's encoder; 0 shares the cores among the slots.")
+    lease_s: int = _set(
+        60, "Seconds without a heartbeat after which a piece is given to another worker."
+    )
+    piece_attempts: int = _set(3, "Times a piece is tried before its video fails.")
+    relay_every_s: float = _set(1.0, "Seconds between two looks for events to send to Kafka.")
+    stop_s: float = _set(
+        10.0, "Seconds a stopping worker goes on with its pieces before giving them back."
+    )
+    scratch_dir: str = _set("", "Folder for chunks in work; empty is the system's temporary folder.")
+    ffmpeg: str = _set("", "Path of ffmpeg; empty takes the system's when it can all, else the wheel's.")
+    ffprobe: str = _set("", "Path of ffprobe; empty takes the system's, else the wheel's.")
+    log_level: str = _set("INFO", "Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = _set("text", "`text` for people, `json` for machines.")
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read NEXTSTREAM_* variables; NAME_FILE names a file that holds the value.
+
+        Raises Misconfigured for a value that can't be understood or a name that doesn't exist.
+        """
+        env = os.environ if environ is None else environ
+        known = {f.name: f for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for variable, text in env.items():
+            name = variable.removeprefix(PREFIX).lower()
+            if not variable.startswith(PREFIX) or name.startswith("test_"):
+                continue
+            value = text
+            if name.endswith("_file") and name.removesuffix("_file") in known:
+                name, value = name.removesuffix("_file"), _read_file(variable, text)
+            if name not in known:
+                raise Misconfigured(f"{variable} is no setting; docs/settings.md lists them all.")
+            values[name] = _convert(variable, value, known[name])
+        return cls(**values)
+
+    @property
+    def database(self) -> str:
+        """Give the database's URL, worked out where it isn't set."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute()}/nextstream.db"
+
+    @property
+    def storage(self) -> str:
+        """Give the storage's URL, worked out where it isn't set."""
+        return self.storage_url or f"file://{self.data_dir.absolute()}/media"
+
+    @property
+    def slots(self) -> int:
+        """Give the pieces a worker encodes at once: one per core it may use, unless it is set."""
+        return self.worker_slots or _cores()
+
+    @property
+    def threads_each(self) -> int:
+        """Give the threads of each rung's encoder, so that all slots together fill the cores."""
+        return self.encoder_threads or max(1, _cores() // self.slots)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Give the ladder's short sides; raises Misconfigured where they are no even numbers."""
+        words = self.heights.split(",")
+        if not all(word.strip().isdigit() and int(word) % 2 == 0 for word in words):
+            raise Misconfigured(f"{PREFIX}HEIGHTS must be even numbers with commas, as 1080,720,360.")
+        return tuple(int(word) for word in words)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _read_file(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise Misconfigured(
+            f"{variable} names {path}, which can't be read: {error.strerror}."
+        ) from error
+
+
+_CONVERTERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "Path": Path,
+    "bool": lambda text: {"1": True, "true": True, "0": False, "false": False}[text.lower()],
+}
+
+
+def _convert(variable: str, text: str, setting: Field[Any]) -> Any:
+    try:
+        return _CONVERTERS[str(setting.type)](text)
+    except (ValueError, KeyError) as error:
+        raise Misconfigured(f"{variable} is {text!r}, which is no {setting.type}.") from error
+
+
+def describe() -> str:
+    """Give docs/settings.md."""
+    rows = [
+        f"| `{PREFIX}{f.name.upper()}` | `{f.default}` | {f.metadata['doc']} |" for f in fields(Settings)
+    ]
+    return "\n".join([_HEAD, *rows, ""])
+
+
+_HEAD = """# Settings
+
+Every setting is an environment variable. A variable with `_FILE` at its end names a file that
+holds the value, for secrets. This page is generated by `python -m nextstream settings`.
+
+| Variable | Default | Meaning |
+| --- | --- | --- |"""

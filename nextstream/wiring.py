@@ -1,0 +1,170 @@
+"""Builds the platform from the settings; the only place that names adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from nextstream.errors import Misconfigured
+from nextstream.ports import (
+    Clock,
+    Database,
+    Dispatcher,
+    Encoder,
+    EventSink,
+    Passwords,
+    Platform,
+    Storage,
+)
+from nextstream.settings import Settings
+
+if TYPE_CHECKING:
+    from nextstream.adapters.toolchain import Toolchain
+
+MEMORY = "memory://"
+
+
+def build(settings: Settings, **overrides: Any) -> Platform:
+    """Give the platform for these settings; keyword arguments replace single ports.
+
+    Each vendor is imported in the branch that picks it. Call it after forking: database
+    connections and Kafka producers don't survive a fork.
+    """
+    makers = {
+        "clock": _clock,
+        "storage": _storage,
+        "database": _database,
+        "sink": _sink,
+        "dispatcher": _dispatcher,
+        "encoder": _encoder,
+        "passwords": _passwords,
+    }
+    ports: dict[str, Any] = {
+        name: overrides.get(name) or make(settings) for name, make in makers.items()
+    }
+    return Platform(settings=settings, **ports)
+
+
+def in_memory(**overrides: Any) -> Platform:
+    """Give a platform of in-memory twins, for tests and for trying things out."""
+    settings = Settings(
+        database_url=MEMORY,
+        storage_url=MEMORY,
+        redis_url=MEMORY,
+        kafka_servers=MEMORY,
+        ffmpeg=MEMORY,
+        secret_key="k" * 32,
+    )
+    return build(overrides.pop("settings", settings), **overrides)
+
+
+def workbench(settings: Settings, folder: Path, adopted: Mapping[str, Path] | None = None) -> Platform:
+    """Give a platform that keeps everything in a folder, for work without servers.
+
+    `adopted` names files by the storage keys they are to be read under, without copying them.
+    """
+    from nextstream.adapters.dispatch_memory import MemoryDispatcher
+    from nextstream.adapters.events_log import LogSink
+    from nextstream.adapters.storage_local import LocalStorage
+
+    settings = replace(settings, data_dir=folder, database_url="", storage_url="")
+    migrate(settings)
+    storage = LocalStorage.from_url(settings.storage)
+    for key, path in (adopted or {}).items():
+        storage.adopt(key, path)
+    return build(settings, storage=storage, sink=LogSink(), dispatcher=MemoryDispatcher())
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to this version's tables; may run twice."""
+    if settings.database != MEMORY:
+        from nextstream.adapters.database import migrate as migrate_database
+
+        migrate_database(settings.database)
+
+
+def toolchain(settings: Settings) -> Toolchain:
+    """Give the ffmpeg and ffprobe an encode would use; raises Misconfigured."""
+    from nextstream.adapters.toolchain import Toolchain
+
+    return Toolchain.find(settings)
+
+
+def _clock(_: Settings) -> Clock:
+    from nextstream.adapters.clock import SystemClock
+
+    return SystemClock()
+
+
+def _storage(settings: Settings) -> Storage:
+    scheme = urlsplit(settings.storage).scheme
+    if scheme == "memory":
+        from nextstream.adapters.storage_memory import MemoryStorage
+
+        return MemoryStorage()
+    if scheme == "file":
+        from nextstream.adapters.storage_local import LocalStorage
+
+        return LocalStorage.from_url(settings.storage)
+    if scheme == "s3":
+        from nextstream.adapters.storage_s3 import S3Storage
+
+        return S3Storage.from_url(settings.storage)
+    raise Misconfigured("NEXTSTREAM_STORAGE_URL must start with file:// or s3://.")
+
+
+def _database(settings: Settings) -> Database:
+    if settings.database == MEMORY:
+        from nextstream.adapters.database_memory import MemoryDatabase
+
+        return MemoryDatabase()
+    from nextstream.adapters.database import SqlDatabase
+
+    return SqlDatabase(settings.database)
+
+
+def _sink(settings: Settings) -> EventSink:
+    if settings.kafka_servers == MEMORY:
+        from nextstream.adapters.events_memory import MemorySink
+
+        return MemorySink()
+    if settings.kafka_servers:
+        from nextstream.adapters.events_kafka import KafkaSink
+
+        return KafkaSink(settings.kafka_servers, settings.kafka_topic)
+    from nextstream.adapters.events_log import LogSink
+
+    return LogSink()
+
+
+def _dispatcher(settings: Settings) -> Dispatcher:
+    if settings.redis_url == MEMORY:
+        from nextstream.adapters.dispatch_memory import MemoryDispatcher
+
+        return MemoryDispatcher()
+    from nextstream.adapters.dispatch_celery import CeleryDispatcher
+
+    return CeleryDispatcher(settings.redis_url)
+
+
+def _encoder(settings: Settings) -> Encoder:
+    if settings.ffmpeg == MEMORY:
+        from nextstream.adapters.encoder_memory import MemoryEncoder
+
+        return MemoryEncoder()
+    from nextstream.adapters.encoder import FfmpegEncoder
+
+    return FfmpegEncoder.from_settings(settings)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    if settings.database == MEMORY:
+        from nextstream.adapters.credentials import PlainPasswords
+
+        return PlainPasswords()
+    from nextstream.adapters.credentials import ArgonPasswords
+
+    return ArgonPasswords()

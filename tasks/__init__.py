@@ -1,0 +1,1 @@
+"""The Celery application: tasks that call one service function each."""

@@ -1,0 +1,78 @@
+"""The servers and media that tests share; a test whose backend this machine lacks is skipped alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+
+MEDIA = Path(os.environ.get("NEXTSTREAM_TEST_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
+
+
+def serve(server: AbstractContextManager[str]) -> Iterator[str]:
+    """Give a server's address to a fixture; without the server, CI fails where others skip."""
+    try:
+        address = server.__enter__()
+    except servers.Missing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{missing}; CI runs every backend", pytrace=False)
+        pytest.skip(str(missing))
+    try:
+        yield address
+    finally:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    yield from serve(servers.redis())
+
+
+@pytest.fixture(scope="session")
+def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from serve(servers.rclone_s3(tmp_path_factory.mktemp("s3")))
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give a mock cluster of one broker, or of as many as the fixture's parameter says."""
+    yield from serve(servers.kafka_mock(getattr(request, "param", 1)))
+
+
+@pytest.fixture(scope="session")
+def real_kafka_servers() -> Iterator[str]:
+    yield from serve(servers.kafka_real())
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[str]:
+    yield from serve(servers.postgres())
+
+
+@pytest.fixture
+def postgres_url(_postgres_server: str) -> Iterator[str]:
+    """Give a database of the test's own."""
+    with servers.database(_postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """Give the folder of test media."""
+    if not MEDIA.is_dir():
+        pytest.skip(f"there is no {MEDIA}; NEXTSTREAM_TEST_MEDIA may name another folder")
+    return MEDIA
+
+
+@pytest.fixture(scope="session")
+def clip(media: Path) -> Path:
+    """Give 30 s of Big Buck Bunny: 1080p, 24 fps, H.264, AAC 5.1."""
+    path = media / "big-buck-bunny-1080p-30s.mp4"
+    if not path.is_file():
+        pytest.skip(f"there is no {path}")
+    return path

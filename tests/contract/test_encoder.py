@@ -1,0 +1,96 @@
+"""What every encoder keeps to, on real and in-memory adapters alike."""
+
+from __future__ import annotations
+
+
+import pytest
+
+from nextstream.adapters.encoder import FfmpegEncoder
+from nextstream.adapters.encoder_memory import MemoryEncoder
+from nextstream.domain import fmp4, ladder, plan
+from nextstream.domain.plan import Kind, Plan
+from nextstream.errors import ClaimLost
+from nextstream.ports import Encoder
+from nextstream.settings import Settings
+from tests import sources
+
+Bench = tuple[Encoder, str, Plan]
+
+
+@pytest.fixture(params=["memory", "ffmpeg"], scope="module")
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    encoder: Encoder = MemoryEncoder()
+    source = "nothing"
+    if request.param == "ffmpeg":
+        folder = tmp_path_factory.mktemp("encoder")
+        encoder = FfmpegEncoder.from_settings(Settings())
+        source = str(sources.steady(folder / "steady.mp4", seconds=20))
+    found = encoder.probe(source, 1234)
+    assert found.video
+    rungs = ladder.choose(found.video, (180, 120), plan.choose_rate(found.video.rate), 30)
+    return encoder, source, plan.make(found, rungs, ladder.voices(found.audio), "ultrafast", 12)
+
+
+def ignore(_: int) -> None:
+    pass
+
+
+def test_a_chunk_has_exactly_its_frames_in_every_rung(bench: Bench) -> None:
+    encoder, source, made = bench
+    for piece in (p for p in made.pieces if p.kind is Kind.VIDEO):
+        encoded = list(encoder.encode(source, made, piece, ignore))
+        assert [one.name for one in encoded] == list(piece.rungs)
+        assert [len(fmp4.read(one.data).samples) for one in encoded] == [piece.frames] * len(encoded)
+
+
+def test_chunks_of_a_rung_have_the_same_init_segment_to_the_byte(bench: Bench) -> None:
+    encoder, source, made = bench
+    inits: dict[str, set[bytes]] = {}
+    for piece in (p for p in made.pieces if p.kind is Kind.VIDEO):
+        for one in encoder.encode(source, made, piece, ignore):
+            inits.setdefault(one.name, set()).add(fmp4.read(one.data).init)
+    assert {name: len(found) for name, found in inits.items()} == dict.fromkeys(inits, 1)
+
+
+def test_keyframes_are_on_the_grid_and_nowhere_else(bench: Bench) -> None:
+    encoder, source, made = bench
+    for one in encoder.encode(source, made, made.pieces[0], ignore):
+        track = fmp4.read(one.data)
+        assert track.timescale == made.timescale
+        found = [n for n, sample in enumerate(track.samples) if sample.is_sync]
+        assert found == list(range(0, made.pieces[0].frames, made.gop_frames))
+
+
+def test_encoding_twice_gives_the_same_bytes(bench: Bench) -> None:
+    encoder, source, made = bench
+    first, again = (list(encoder.encode(source, made, made.pieces[0], ignore)) for _ in range(2))
+    assert first == again
+
+
+def test_sound_lasts_as_long_as_the_picture(bench: Bench) -> None:
+    encoder, source, made = bench
+    (one,) = encoder.encode_audio(source, made, made.voices[0], ignore)
+    track = fmp4.read(one.data)
+    heard = sum(sample.ticks for sample in track.samples) - 1024  # the encoder's priming
+    assert track.codec == "mp4a.40.2"
+    assert abs(heard / track.timescale - float(made.duration_s)) < 2 * 1024 / 48000
+
+
+def test_progress_counts_up_to_the_frames_of_the_piece(bench: Bench) -> None:
+    encoder, source, made = bench
+    seen: list[int] = []
+    list(encoder.encode(source, made, made.pieces[0], seen.append))
+    assert seen == sorted(seen)
+    assert seen[-1] == made.pieces[0].frames
+
+
+def test_an_error_in_the_report_stops_the_encode(bench: Bench) -> None:
+    encoder, source, made = bench
+
+    def lose(_: int) -> None:
+        raise ClaimLost
+
+    with pytest.raises(ClaimLost):
+        list(encoder.encode(source, made, made.pieces[0], lose))
+    with pytest.raises(ClaimLost):
+        list(encoder.encode_audio(source, made, made.voices[0], lose))

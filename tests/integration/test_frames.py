@@ -1,0 +1,87 @@
+"""Chunks hold the very frames of a whole decode, by framemd5."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import ffmpeg
+import pytest
+
+from nextstream.adapters.encoder import FfmpegEncoder
+from nextstream.domain import ffmpeg as commands
+from nextstream.domain import fmp4, ladder, plan
+from nextstream.domain.plan import Kind, Piece, Plan
+from nextstream.settings import Settings
+from tests import sources
+
+
+def make_plan(source: Path) -> Plan:
+    found = FfmpegEncoder.from_settings(Settings()).probe(str(source), 1)
+    assert found.video
+    rungs = ladder.choose(found.video, (120,), plan.choose_rate(found.video.rate), 30)
+    return plan.make(found, rungs, ladder.voices(found.audio), "ultrafast", 12)
+
+
+def digest(source: Path, made: Plan, piece: Piece) -> list[str]:
+    """Give a digest of every frame of a piece, as it goes into the encoder."""
+    frames = commands.picture(str(source), made, piece, 1)
+    command = ffmpeg.output(frames, "pipe:", format="framemd5").compile(
+        cmd=[sources.tools().ffmpeg, "-nostdin", "-loglevel", "error", "-copyts"]
+    )
+    out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    return [line.split(",")[-1].strip() for line in out.splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name", ["constant.mp4", "ntsc.mp4", "variable.mkv", "variable.mp4", "late.ts"])
+def test_the_frames_of_all_chunks_are_those_of_a_whole_decode(name: str, tmp_path: Path) -> None:
+    make = {
+        "constant.mp4": lambda path: sources.steady(path, seconds=40),
+        "ntsc.mp4": lambda path: sources.steady(path, seconds=40, rate="30000/1001"),
+        "variable.mkv": sources.variable,
+        "variable.mp4": sources.variable,
+        "late.ts": lambda path: sources.variable(path, offset_s=3601.4),
+    }[name]
+    source = make(tmp_path / name)
+    made = make_plan(source)
+    chunks = [piece for piece in made.pieces if piece.kind is Kind.VIDEO]
+    whole = digest(source, made, Piece("whole", Kind.VIDEO, 0, made.frames, ("v120",)))
+    parts = [frame for chunk in chunks for frame in digest(source, made, chunk)]
+    assert len(chunks) >= (1 if name.endswith(".ts") else 4)
+    assert len(whole) == made.frames
+    assert parts == whole
+
+
+def test_the_frames_of_a_constant_source_are_its_own_each_once(tmp_path: Path) -> None:
+    source = sources.steady(tmp_path / "constant.mp4", seconds=20)
+    made = make_plan(source)
+    own = sources.run("-i", source, "-map", "0:v", "-f", "framemd5", "-").splitlines()
+    expected = [line.split(",")[-1].strip() for line in own if not line.startswith("#")]
+    chunks = [piece for piece in made.pieces if piece.kind is Kind.VIDEO]
+    assert [frame for chunk in chunks for frame in digest(source, made, chunk)] == expected
+
+
+@pytest.mark.parametrize("over", [1, 2, 3])
+def test_a_tail_of_few_frames_fits_behind_the_first_chunks_init_segment(
+    over: int, tmp_path: Path
+) -> None:
+    source = sources.steady(tmp_path / "short.mp4", seconds=6 + over / 24)
+    made = make_plan(source)
+    encoder = FfmpegEncoder.from_settings(Settings())
+    chunks = [piece for piece in made.pieces if piece.kind is Kind.VIDEO]
+    assert [chunk.frames for chunk in chunks] == ([144, 3] if over == 3 else [144 + over])
+    first, last = (
+        [fmp4.read(one.data) for one in encoder.encode(str(source), made, chunk, lambda _: None)]
+        for chunk in (chunks[0], chunks[-1])
+    )
+    assert {len(track.samples) for track in last} == {chunks[-1].frames}
+    assert [track.init for track in last] == [track.init for track in first]
+
+
+def test_a_seek_that_lands_late_would_be_seen(tmp_path: Path) -> None:
+    source = sources.steady(tmp_path / "constant.mp4", seconds=20)
+    made = make_plan(source)
+    chunk = [piece for piece in made.pieces if piece.kind is Kind.VIDEO][1]
+    late = replace(chunk, first_frame=chunk.first_frame + 1)
+    assert digest(source, made, late) != digest(source, made, chunk)

@@ -1,0 +1,186 @@
+"""The chain on real workers (prefork) and a real Redis, and the events that tell of it."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from celery.result import AsyncResult
+
+from nextstream import queue
+from nextstream.domain.video import State
+from tests import sources, workers
+from tests.workers import House
+
+# An ffmpeg that does something odd before, or in place of, an encode; looks at its abilities work.
+ODD_FFMPEG = """#!/bin/bash
+case " $* " in *" -progress "*) {oddity} ;; esac
+exec {ffmpeg} "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sources.steady(tmp_path_factory.mktemp("source") / "steady.mp4", seconds=14)
+
+
+@pytest.fixture
+def house(tmp_path: Path, redis_url: str) -> Iterator[House]:
+    house = workers.open_house(tmp_path, redis_url, FFMPEG=str(tmp_path / "ffmpeg"), CHUNK_S="6")
+    disturb(house, ":")
+    yield house
+    house.platform.database.close()
+
+
+def disturb(house: House, oddity: str) -> None:
+    """Make encodes odd, by a line of shell; `$once` is true the first time only."""
+    path = Path(house.env["NEXTSTREAM_FFMPEG"])
+    path.write_text(ODD_FFMPEG.format(oddity=oddity, ffmpeg=sources.tools().ffmpeg))
+    path.chmod(0o700)
+
+
+def sender(house: House) -> Celery:
+    """Give an app that can send any task, as the dispatcher's does."""
+    url = house.env["NEXTSTREAM_REDIS_URL"]
+    app = Celery(broker=url, backend=url, set_as_current=False)
+    app.conf.broker_transport_options = queue.transport(5)
+    return app
+
+
+def tally(house: House, video_id: str) -> Counter[tuple[str, str]]:
+    """Count the task events of a video by type and task."""
+    return Counter((e.type, e.data["task"]) for e in house.events(video_id, "task."))
+
+
+def test_a_source_becomes_a_ready_video_and_each_task_tells_of_itself_once(
+    house: House, source: Path
+) -> None:
+    video = house.put_in(source, "req-7")
+    with house.worker():
+        house.platform.dispatcher.transcode(video.id, 1, "req-7")
+        ended = house.wait_ended(video.id)
+        house.wait_event("worker.online")
+        workers.wait_until(lambda: tally(house, video.id)["task.succeeded", "media.publish"] == 1, 5)
+    assert ended.state is State.READY
+    chunks = len([piece for piece in ended.plan.pieces if piece.kind == "video"])
+    assert chunks > 1
+    expected = {"media.probe": 1, "media.encode": chunks, "media.audio": 1, "media.publish": 1}
+    for type_ in ("task.started", "task.succeeded"):
+        assert {n: tally(house, video.id)[type_, n] for n in expected} == expected
+    assert tally(house, video.id).total() == 2 * sum(expected.values())
+    assert {event.request_id for event in house.events(video.id)} == {"req-7"}
+
+
+def test_the_result_of_the_probe_is_the_result_of_the_whole(house: House, source: Path) -> None:
+    video = house.put_in(source)
+    with house.worker():
+        app = sender(house)
+        task: AsyncResult = app.send_task(queue.PROBE_TASK, (video.id, 1), queue="media", priority=2)
+        task.get(timeout=60)
+        assert house.video(video.id).state is State.READY
+
+
+def test_a_file_that_is_no_video_fails_without_a_second_try(house: House, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("This is no video.")
+    video = house.put_in(tmp_path / "text.mp4")
+    with house.worker():
+        house.platform.dispatcher.transcode(video.id, 1, None)
+        ended = house.wait_ended(video.id)
+    assert (ended.state, ended.failure.code) == (State.FAILED, "source_not_video")
+    assert tally(house, video.id) == {
+        ("task.started", "media.probe"): 1,
+        ("task.succeeded", "media.probe"): 1,
+    }
+
+
+def test_a_piece_that_failed_is_tried_again_and_the_video_gets_ready(
+    house: House, source: Path, tmp_path: Path
+) -> None:
+    disturb(house, f"mkdir {tmp_path}/failed 2>/dev/null && exit 1")
+    video = house.put_in(source)
+    with house.worker():
+        house.platform.dispatcher.transcode(video.id, 1, None)
+        assert house.wait_ended(video.id).state is State.READY
+    retried = [event for event in house.events(video.id) if event.type == "task.retried"]
+    assert len(retried) == 1
+    assert "encoder" in retried[0].data["reason"].lower()
+    again = [e for e in house.events(video.id, "task.started") if e.data["attempt"] == 2]
+    assert [e.data["task_id"] for e in again] == [retried[0].data["task_id"]]
+
+
+def test_a_worker_that_is_stopped_gives_its_piece_back_and_says_when_it_drains(
+    house: House, source: Path
+) -> None:
+    disturb(house, "exec sleep 60")
+    video = house.put_in(source)
+    with house.worker("-c", "1") as process:
+        house.platform.dispatcher.transcode(video.id, 1, None)
+        started = house.wait_event("piece.started" if False else "task.started", video.id)
+        workers.wait_until(lambda: tally(house, video.id)["task.started", "media.audio"] == 1, 30)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    assert started.data["task"] == "media.probe"
+    workers_own = [event.type for event in house.events(prefix="worker.")]
+    assert workers_own == ["worker.online", "worker.draining", "worker.offline"]
+    assert tally(house, video.id)["task.retried", "media.audio"] == 1
+    draining = house.wait_event("worker.draining").time
+    assert draining < house.wait_event("task.retried", video.id).time
+    assert waiting(house) == 3  # all pieces of the source: the one given back, and those never begun
+
+
+def waiting(house: House) -> int:
+    lists = [key for key in house.broker.keys("media*") if house.broker.type(key) == b"list"]
+    return sum(house.broker.llen(key) for key in lists)
+
+
+def test_a_task_that_is_revoked_before_it_starts_is_told_of_once(house: House, source: Path) -> None:
+    video = house.put_in(source)
+    app = sender(house)
+    with house.worker("-c", "1"):
+        task_id = "to-be-revoked"
+        app.control.revoke(task_id)
+        app.send_task(queue.PROBE_TASK, (video.id, 1), queue="media", priority=2, task_id=task_id)
+        event = house.wait_event("task.revoked", video.id)
+    assert event.data["task_id"] == task_id
+    assert tally(house, video.id) == {("task.revoked", "media.probe"): 1}
+
+
+def test_a_task_over_its_time_limit_is_told_of_as_failed_once(house: House, source: Path) -> None:
+    disturb(house, "exec sleep 60")
+    video = house.put_in(source)
+    with house.worker("-c", "1", "--time-limit", "3"):
+        house.platform.dispatcher.transcode(video.id, 1, "req-9")
+        event = house.wait_event("task.failed", video.id)
+    assert event.data["error"] == "TimeLimitExceeded"
+    assert event.request_id == "req-9"
+    assert tally(house, video.id)["task.failed", event.data["task"]] == 1
+
+
+def test_tasks_of_a_smaller_priority_number_come_first(house: House) -> None:
+    app = sender(house)
+    order = ["media.publish", "media.probe", "media.audio", "media.encode"]
+    priorities = dict(zip(order, (0, 2, 4, 6), strict=True))
+    for name in reversed(order):
+        args = ("nobody", 1, *(["c1"] if name in ("media.encode", "media.audio") else []))
+        app.send_task(name, args, queue="media", priority=priorities[name])
+    with house.worker("-c", "1"):
+        workers.wait_until(lambda: len(house.events("nobody", "task.succeeded")) == 4, 30)
+    assert [e.data["task"] for e in house.events("nobody", "task.started")] == order
+
+
+def test_the_relay_marks_events_as_sent_and_makes_none_of_its_own(house: House) -> None:
+    with house.worker("--pool", "solo", name="upkeep"):
+        before = len(house.events())
+        sender(house).send_task("upkeep.relay", queue="upkeep")
+        with_unsent = lambda: unsent(house)  # noqa: E731
+        workers.wait_until(lambda: with_unsent() == 0, 10)
+        assert len(house.events()) == before
+
+
+def unsent(house: House) -> int:
+    with house.platform.database.transaction() as tx:
+        return len(tx.outbox.unsent(100))

@@ -1,0 +1,68 @@
+"""Makes small sources with real ffmpeg: constant and variable rates, start offsets, odd shapes."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from nextstream.adapters.toolchain import Toolchain
+from nextstream.settings import Settings
+
+
+@cache
+def tools() -> Toolchain:
+    return Toolchain.find(Settings())
+
+
+def run(*arguments: str | Path) -> str:
+    """Run ffmpeg, and give what it writes to stdout."""
+    command = [tools().ffmpeg, "-nostdin", "-loglevel", "error", "-y", *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+def steady(path: Path, *, seconds: float = 10, rate: str = "24", size: str = "320x180") -> Path:
+    """Make moving pictures of a constant rate with a tone."""
+    run(
+        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "100", "-c:a", "aac"),
+        *("-pix_fmt", "yuv420p", path),
+    )
+    return path
+
+
+def variable(path: Path, *, seconds: float = 40, offset_s: float = 7.3) -> Path:
+    """Make pictures of a variable rate, with a gap of over 3 s, that start late."""
+    still = path.with_name(f"still-{path.name}")
+    drop = "select='gt(random(1),0.3)*(lt(t,20)+gt(t,23.3))'"
+    run(
+        *("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=30:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"),
+        *("-vf", drop, "-fps_mode", "vfr"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "45", "-c:a", "aac"),
+        *("-pix_fmt", "yuv420p", still),
+    )
+    run("-i", still, "-c", "copy", "-output_ts_offset", offset_s, path)
+    return path
+
+
+def sound(path: Path, *, seconds: float = 15) -> Path:
+    """Make a tone without a picture."""
+    run("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}", "-c:a", "aac", path)
+    return path
+
+
+def silent(path: Path, *, seconds: float = 8) -> Path:
+    """Make pictures without sound."""
+    run(
+        *("-f", "lavfi", "-i", f"testsrc2=size=320x240:rate=25:duration={seconds}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", path),
+    )
+    return path
+
+
+def count_frames(path: Path | str) -> int:
+    """Count the frames ffmpeg decodes of the first video track."""
+    listed = run("-i", path, "-map", "0:v:0", "-f", "framemd5", "-")
+    return sum(not line.startswith("#") for line in listed.splitlines())

@@ -1,0 +1,140 @@
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextstream.adapters.encoder_memory import movie
+from nextstream.domain import fmp4
+from nextstream.domain.video import Span
+from nextstream.errors import EncoderFailed
+
+
+def decode_times(body: bytes) -> Iterator[int]:
+    """Give every tfdt of a segment."""
+    at = body.find(b"tfdt")
+    while at >= 0:
+        yield struct.unpack_from(">Q", body, at + 8)[0]
+        at = body.find(b"tfdt", at + 1)
+
+
+def frames_of(track: fmp4.Track, data: bytes) -> list[bytes]:
+    return [data[s.span.offset : s.span.offset + s.span.size_bytes] for s in track.samples]
+
+
+samples = st.lists(
+    st.tuples(
+        st.integers(1, 5000), st.integers(-4000, 4000), st.booleans(), st.binary(min_size=1, max_size=9)
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(samples, st.integers(0, 2**40))
+def test_what_is_written_is_read_back_the_same(
+    rows: list[tuple[int, int, bool, bytes]], start: int
+) -> None:
+    payload, made, at = b"", [], 0
+    for n, (ticks, offset, _, body) in enumerate(rows):
+        # Within a fragment only the first frame may differ in kind, as in a GOP.
+        made.append(fmp4.Sample(ticks, offset, n == 0, Span(at, len(body))))
+        payload, at = payload + body, at + len(body)
+    head = movie(1000, 1, 1, 1)
+    init = fmp4.read(head).init
+    data = init + fmp4.write(made, payload, 1, start)
+    track = fmp4.read(data)
+    assert [(s.ticks, s.offset_ticks, s.is_sync) for s in track.samples] == [
+        (s.ticks, s.offset_ticks, s.is_sync) for s in made
+    ]
+    assert frames_of(track, data) == [row[3] for row in rows]
+    assert list(decode_times(data)) == [start]
+
+
+def test_names_codec_and_timescale_come_from_the_bitstream() -> None:
+    video, audio = (
+        fmp4.read(movie(24000, 1000, 5, 5)),
+        fmp4.read(movie(48000, 1024, 5, 1, audio=True)),
+    )
+    assert (video.codec, video.timescale) == ("avc1.64001f", 24000)
+    assert (audio.codec, audio.timescale) == ("mp4a.40.2", 48000)
+
+
+def test_decode_times_run_on_over_segments_and_chunks() -> None:
+    times = []
+    for first in (0, 2):  # two chunks of two segments, 3 GOPs of 4 frames each
+        data = movie(24000, 1000, 24, 4)
+        for made in fmp4.slice_video(data, fmp4.read(data), first, gop=4, gops=3):
+            times += decode_times(made.body)
+    assert times == list(range(0, 48 * 1000, 4000))
+
+
+def test_segments_hold_the_same_frames_as_the_chunk() -> None:
+    data = movie(24000, 1000, 30, 4)
+    track = fmp4.read(data)
+    made = list(fmp4.slice_video(data, track, 0, gop=4, gops=3))
+    assert [m.segment.number for m in made] == [1, 2, 3]
+    assert [m.segment.ticks for m in made] == [12000, 12000, 6000]
+    assert [m.segment.size_bytes for m in made] == [len(m.body) for m in made]
+    again = track.init + b"".join(m.body for m in made)
+    assert frames_of(fmp4.read(again), again) == frames_of(track, data)
+
+
+def test_a_keyframe_span_covers_the_moof_and_the_first_frame_alone() -> None:
+    data = movie(24000, 1000, 12, 4)
+    track = fmp4.read(data)
+    (made,) = fmp4.slice_video(data, track, 0, gop=4, gops=3)
+    assert len(made.segment.keyframes) == 3
+    for n, span in enumerate(made.segment.keyframes):
+        run = made.body[span.offset : span.offset + span.size_bytes]
+        assert run[4:8] == b"moof"
+        assert run.endswith(frames_of(track, data)[4 * n])
+
+
+def test_a_gop_without_a_keyframe_is_refused() -> None:
+    data = movie(24000, 1000, 12, 6)
+    with pytest.raises(EncoderFailed):
+        list(fmp4.slice_video(data, fmp4.read(data), 0, gop=4, gops=3))
+
+
+def test_audio_is_cut_to_the_nearest_frame_and_its_rest_stays_in_the_last_segment() -> None:
+    data = movie(48000, 1024, 1000, 50, audio=True)
+    made = list(fmp4.slice_audio(data, fmp4.read(data), 6 * 48000.0, 3))
+    starts = [next(decode_times(m.body)) for m in made]
+    assert starts[0] == 0
+    for n, start in enumerate(starts):
+        assert 0 <= start - n * 6 * 48000 < 1024
+    assert sum(m.segment.ticks for m in made) == 1000 * 1024
+    assert all(m.segment.keyframes == () for m in made)
+
+
+def test_the_encoders_priming_is_stored_but_not_counted() -> None:
+    data = movie(48000, 1024, 100, 50, audio=True)
+    track = replace(fmp4.read(data), start_ticks=1024)
+    (made,) = fmp4.slice_audio(data, track, 6 * 48000.0, 1)
+    assert made.segment.ticks == 99 * 1024
+    assert list(decode_times(made.body)) == [0]
+
+
+def test_init_segments_carry_the_cmaf_brand() -> None:
+    assert b"cmfc" in fmp4.read(movie(24000, 1000, 5, 5)).init[:28]
+
+
+def test_an_audio_track_that_ends_early_has_no_empty_segments() -> None:
+    data = movie(48000, 1024, 10, 10, audio=True)
+    made = list(fmp4.slice_audio(data, fmp4.read(data), 6 * 48000.0, 3))
+    assert [m.segment.number for m in made] == [1]
+
+
+@pytest.mark.parametrize("cut", [1, 9, 60, 200, -1, -17])
+def test_a_file_that_was_cut_off_is_refused(cut: int) -> None:
+    with pytest.raises(EncoderFailed):
+        fmp4.read(movie(24000, 1000, 10, 5)[:cut])
+
+
+@given(st.binary(max_size=200))
+def test_any_other_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(EncoderFailed):
+        fmp4.read(data)

@@ -1,0 +1,98 @@
+"""The relay sends what was noted, in order, and loses nothing when the stream is away."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from structlog.testing import capture_logs
+
+from nextstream import wiring
+from nextstream.adapters.events_memory import MemorySink
+from nextstream.ports import Platform
+from nextstream.services import operations
+
+
+@pytest.fixture
+def sink() -> MemorySink:
+    return MemorySink()
+
+
+@pytest.fixture
+def platform(sink: MemorySink) -> Platform:
+    return wiring.in_memory(sink=sink)
+
+
+def note(platform: Platform, *types: str) -> None:
+    for type_ in types:
+        operations.note(platform, type_, "video-1", "req-1", attempt=1)
+
+
+def types(sink: MemorySink) -> list[str]:
+    return [event.type for event in sink.events]
+
+
+def test_what_is_noted_carries_its_facts_its_time_and_its_request(platform: Platform) -> None:
+    before = datetime.now(UTC)
+    note(platform, "task.started")
+    with platform.database.transaction() as tx:
+        (entry,) = tx.outbox.page(0, 10)
+    assert (entry.event.type, entry.event.key, entry.event.request_id) == (
+        "task.started",
+        "video-1",
+        "req-1",
+    )
+    assert dict(entry.event.data) == {"attempt": 1}
+    assert before <= entry.event.time <= datetime.now(UTC)
+    assert not entry.sent
+
+
+def test_events_are_sent_once_in_the_order_they_were_noted(platform: Platform, sink: MemorySink) -> None:
+    note(platform, "a", "b", "c")
+    assert operations.relay(platform) == 3
+    assert operations.relay(platform) == 0
+    assert types(sink) == ["a", "b", "c"]
+
+
+def test_no_more_events_are_sent_at_once_than_asked(platform: Platform, sink: MemorySink) -> None:
+    note(platform, "a", "b", "c")
+    assert operations.relay(platform, limit=2) == 2
+    assert types(sink) == ["a", "b"]
+    assert operations.relay(platform, limit=2) == 1
+    assert types(sink) == ["a", "b", "c"]
+
+
+def test_events_wait_while_the_stream_is_away_and_are_sent_when_it_is_back(
+    platform: Platform, sink: MemorySink
+) -> None:
+    note(platform, "a", "b")
+    sink.away = True
+    assert operations.relay(platform) == 0
+    sink.away = False
+    assert operations.relay(platform) == 2
+    assert types(sink) == ["a", "b"]
+
+
+def test_each_absence_of_the_stream_is_warned_of_once(platform: Platform, sink: MemorySink) -> None:
+    note(platform, "a")
+    with capture_logs() as logs:
+        for away in (True, True, False, True, True):
+            sink.away = away
+            note(platform, "b")
+            operations.relay(platform)
+    assert [entry["log_level"] for entry in logs] == ["warning", "warning"]
+
+
+class Limping(MemorySink):
+    """Loses the second event of each batch, and so all after it."""
+
+    def send(self, events):
+        return super().send(events[:1])
+
+
+def test_an_event_that_did_not_arrive_is_sent_again_before_later_ones() -> None:
+    limping = Limping()
+    platform = wiring.in_memory(sink=limping)
+    note(platform, "a", "b", "c")
+    assert [operations.relay(platform) for _ in range(4)] == [1, 1, 1, 0]
+    assert types(limping) == ["a", "b", "c"]

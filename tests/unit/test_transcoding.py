@@ -1,0 +1,294 @@
+"""The steps of a transcode against in-memory twins: each may run twice, late, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from nextstream import wiring
+from nextstream.adapters.clock import HandClock
+from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
+from nextstream.domain import lifecycle, paths
+from nextstream.domain.plan import PROBE, PUBLISH, Kind
+from nextstream.domain.video import SourceInfo, State, Video
+from nextstream.errors import (
+    EncoderFailed,
+    SourceNotVideo,
+    StorageUnavailable,
+)
+from nextstream.ports import Platform, Task
+from nextstream.services import transcoding
+
+ID = "a1b2c3"
+
+
+@pytest.fixture
+def encoder() -> MemoryEncoder:
+    return MemoryEncoder()
+
+
+@pytest.fixture
+def platform(encoder: MemoryEncoder) -> Platform:
+    """Give a platform with one uploaded video."""
+    platform = wiring.in_memory(encoder=encoder, clock=HandClock())
+    now = platform.clock.now()
+    platform.storage.put(paths.source(ID), b"source", "video/mp4")
+    video = Video(ID, "owner", "Title", "a.mp4", now, size_bytes=6, request_id="req-1")
+    with platform.database.transaction() as tx:
+        tx.videos.add(video)
+        for state in (State.UPLOADING, State.UPLOADED):
+            video = tx.videos.save(lifecycle.move(video, state, now))
+        tx.pieces.add(ID, 1, [PROBE])
+    return platform
+
+
+def video_of(platform: Platform) -> Video:
+    with platform.database.transaction() as tx:
+        return tx.videos.get(ID)
+
+
+def tasks_of(platform: Platform) -> dict[str, Task]:
+    with platform.database.transaction() as tx:
+        return {task.piece.name: task for task in tx.pieces.list(ID, 1)}
+
+
+def events_of(platform: Platform) -> list[str]:
+    with platform.database.transaction() as tx:
+        return [entry.event.type for entry in tx.outbox.page(0, 100)]
+
+
+def keys_of(platform: Platform) -> set[str]:
+    return {one.key.removeprefix(f"videos/{ID}/") for one in platform.storage.list(f"videos/{ID}/")}
+
+
+def transcode(platform: Platform) -> Video:
+    return transcoding.run(platform, ID, 1, slots=2)
+
+
+def test_a_video_goes_from_uploaded_to_ready(platform: Platform) -> None:
+    video = transcode(platform)
+    assert video.state is State.READY
+    assert [r.name for r in video.renditions] == ["v720", "v480", "v360", "v240", "a0"]
+    assert list(video.state_times) == [
+        State.UPLOADING,
+        State.UPLOADED,
+        State.PROBING,
+        State.ENCODING,
+        State.READY,
+    ]
+
+
+def test_every_piece_and_state_has_its_event_with_the_request_that_began_it(platform: Platform) -> None:
+    transcode(platform)
+    types = events_of(platform)
+    assert types[0] == "video.probed"
+    assert types.count("piece.encoded") == 4
+    assert types[-1] == "video.ready"
+    with platform.database.transaction() as tx:
+        assert {entry.event.request_id for entry in tx.outbox.page(0, 100)} == {"req-1"}
+
+
+def test_all_that_playlists_name_is_stored_and_nothing_else(platform: Platform) -> None:
+    transcode(platform)
+    keys = keys_of(platform)
+    named = {"source", "master.m3u8", "manifest.mpd", "v1/master.m3u8", "v1/manifest.mpd"}
+    for name in ("v720", "v480", "v360", "v240", "a0"):
+        playlist = platform.storage.read(f"videos/{ID}/v1/{name}/index.m3u8").decode()
+        named |= {f"v1/{name}/{line}" for line in playlist.splitlines() if line.endswith(".m4s")}
+        named |= {f"v1/{name}/index.m3u8", f"v1/{name}/init.mp4"}
+        named |= {f"v1/{name}/iframes.m3u8"} if name != "a0" else set()
+    assert keys == named
+    assert "v1/v720/00004.m4s" in keys
+
+
+def test_renditions_cover_the_whole_plan_without_gaps(platform: Platform) -> None:
+    video = transcode(platform)
+    assert video.plan
+    for rendition in video.renditions:
+        assert [s.number for s in rendition.segments] == [1, 2, 3, 4]
+        if rendition.is_video:
+            assert rendition.duration_s == video.plan.duration_s
+
+
+def test_a_step_that_is_run_again_does_nothing(platform: Platform) -> None:
+    before = transcode(platform)
+    events = events_of(platform)
+    assert transcoding.probe(platform, ID, 1, "w2") == ()
+    transcoding.encode(platform, ID, 1, "video-00000", "w2")
+    transcoding.publish(platform, ID, 1, "w2")
+    assert video_of(platform) == before
+    assert events_of(platform) == events
+
+
+def test_only_one_worker_probes(platform: Platform) -> None:
+    with platform.database.transaction() as tx:
+        now = platform.clock.now()
+        assert tx.pieces.claim(ID, 1, "probe", "w1", now, now + timedelta(60))
+    assert transcoding.probe(platform, ID, 1, "w2") == ()
+
+
+def test_publishing_waits_for_every_piece(platform: Platform) -> None:
+    pieces = transcoding.probe(platform, ID, 1, "w")
+    for piece in pieces[:-1]:
+        transcoding.encode(platform, ID, 1, piece.name, "w")
+        transcoding.publish(platform, ID, 1, "w")
+        assert video_of(platform).state is State.ENCODING
+    transcoding.encode(platform, ID, 1, pieces[-1].name, "w")
+    transcoding.publish(platform, ID, 1, "w")
+    assert video_of(platform).state is State.READY
+
+
+def test_pieces_may_end_in_any_order(platform: Platform) -> None:
+    pieces = transcoding.probe(platform, ID, 1, "w")
+    for piece in reversed(pieces):
+        transcoding.encode(platform, ID, 1, piece.name, "w")
+    transcoding.publish(platform, ID, 1, "w")
+    names = [r.name for r in video_of(platform).renditions]
+    assert names == ["v720", "v480", "v360", "v240", "a0"]
+
+
+def test_a_file_that_is_no_video_fails_at_once_with_its_reason(
+    platform: Platform, encoder: MemoryEncoder
+) -> None:
+    encoder.failing["probe"] = SourceNotVideo(detail="moov atom not found")
+    video = transcode(platform)
+    assert video.state is State.FAILED
+    assert video.failure
+    assert (video.failure.code, video.failure.detail) == ("source_not_video", "moov atom not found")
+    assert video.failure.message == SourceNotVideo().message
+    assert events_of(platform) == ["video.failed"]
+    assert tasks_of(platform)["probe"].attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"duration_s": 13 * 3600}, "source_too_long"),
+        ({"video": replace(CLIP.video, width=20_000, height=10_000)}, "source_too_large"),  # type: ignore[type-var]  # the clip has a picture
+    ],
+)
+def test_a_source_over_the_servers_limits_is_refused(
+    platform: Platform, encoder: MemoryEncoder, change: dict[str, object], code: str
+) -> None:
+    source: SourceInfo = replace(CLIP, **change)  # type: ignore[arg-type]  # as the fields are
+    encoder.source = source
+    failure = transcode(platform).failure
+    assert failure is not None
+    assert failure.code == code
+
+
+@pytest.mark.parametrize("name", ["probe", "video-00001", "a0"])
+def test_a_passing_fault_costs_one_attempt_of_one_piece(
+    platform: Platform, encoder: MemoryEncoder, name: str
+) -> None:
+    encoder.failing[name] = EncoderFailed(detail="killed")
+    assert transcode(platform).state is State.READY
+    attempts = {task.piece.name: task.attempt for task in tasks_of(platform).values()}
+    retried = "audio-a0" if name == "a0" else name
+    assert attempts.pop(retried) == 2
+    assert set(attempts.values()) == {1}
+
+
+def test_a_piece_that_fails_every_time_fails_the_video_with_the_encoders_words(
+    platform: Platform, encoder: MemoryEncoder
+) -> None:
+    pieces = transcoding.probe(platform, ID, 1, "w")
+    for attempt in (1, 2, 3):
+        encoder.failing["video-00001"] = EncoderFailed(detail=f"try {attempt}")
+        if attempt < 3:
+            with pytest.raises(EncoderFailed):
+                transcoding.encode(platform, ID, 1, "video-00001", "w")
+        else:
+            transcoding.encode(platform, ID, 1, "video-00001", "w")
+    video = video_of(platform)
+    assert video.failure
+    assert (video.state, video.failure.detail) == (State.FAILED, "try 3")
+    transcoding.encode(platform, ID, 1, pieces[0].name, "w")
+    assert tasks_of(platform)[pieces[0].name].state == "waiting"
+
+
+def test_a_storage_fault_is_retried_and_leaves_the_piece_waiting(platform: Platform) -> None:
+    class Faulty(type(platform.storage)):  # type: ignore[misc]  # the twin's own class, at run time
+        def put(self, key: str, body: bytes, content_type: str) -> object:
+            raise StorageUnavailable
+
+    transcoding.probe(platform, ID, 1, "w")
+    broken = replace(platform, storage=Faulty())
+    with pytest.raises(StorageUnavailable):
+        transcoding.encode(broken, ID, 1, "video-00000", "w")
+    task = tasks_of(platform)["video-00000"]
+    assert (task.state, task.attempt) == ("waiting", 1)
+
+
+def test_a_worker_that_lost_its_claim_cannot_store_its_result(platform: Platform) -> None:
+    clock = platform.clock
+    assert isinstance(clock, HandClock)
+    transcoding.probe(platform, ID, 1, "w")
+
+    class Slow(MemoryEncoder):
+        def encode(self, *args: object) -> object:  # type: ignore[override]  # passes all on
+            clock.advance(61)  # the lease ends in the middle of the work,
+            transcoding.encode(platform, ID, 1, "video-00000", "w2")  # and another worker is faster
+            return super().encode(*args)  # type: ignore[arg-type]  # as given
+
+    transcoding.encode(replace(platform, encoder=Slow()), ID, 1, "video-00000", "w1")
+    task = tasks_of(platform)["video-00000"]
+    assert (task.state, task.worker, task.attempt) == ("done", "w2", 2)
+    assert events_of(platform).count("piece.encoded") == 1
+
+
+def test_chunks_whose_init_segments_differ_are_not_joined(platform: Platform) -> None:
+    transcoding.probe(platform, ID, 1, "w")
+    transcoding.encode(platform, ID, 1, "video-00000", "w")
+
+    class Other(MemoryEncoder):
+        def encode(self, *args: object) -> object:  # type: ignore[override]  # passes all on
+            for made in super().encode(*args):  # type: ignore[arg-type]  # as given
+                yield replace(made, data=made.data.replace(b"\x64\x00\x1f", b"\x64\x00\x20", 1))
+
+    with pytest.raises(EncoderFailed, match="init segments"):
+        transcoding.encode(replace(platform, encoder=Other()), ID, 1, "video-00001", "w")
+
+
+def test_a_chunk_with_frames_missing_is_a_truncated_source(platform: Platform) -> None:
+    pieces = transcoding.probe(platform, ID, 1, "w")
+
+    class Short(MemoryEncoder):
+        def encode(self, source: str, plan: object, piece: object, report: object) -> object:  # type: ignore[override]  # passes all on
+            less = replace(piece, frames=10)  # type: ignore[type-var]  # a Piece
+            return super().encode(source, plan, less, report)  # type: ignore[arg-type]  # as given
+
+    transcoding.encode(replace(platform, encoder=Short()), ID, 1, pieces[-1].name, "w")
+    failure = video_of(platform).failure
+    assert failure is not None
+    assert failure.code == "source_truncated"
+
+
+def test_a_video_that_was_deleted_is_left_alone(platform: Platform) -> None:
+    with platform.database.transaction() as tx:
+        tx.videos.remove(ID)
+    assert transcoding.probe(platform, ID, 1, "w") == ()
+    transcoding.encode(platform, ID, 1, "video-00000", "w")
+    transcoding.publish(platform, ID, 1, "w")
+    assert keys_of(platform) == {"source"}
+
+
+def test_sound_alone_becomes_a_video_without_rungs(platform: Platform, encoder: MemoryEncoder) -> None:
+    encoder.source = replace(CLIP, video=None)
+    video = transcode(platform)
+    assert video.state is State.READY
+    assert [r.name for r in video.renditions] == ["a0"]
+    assert all(task.piece.kind is not Kind.VIDEO for task in tasks_of(platform).values())
+
+
+def test_pieces_of_another_version_are_not_touched(platform: Platform) -> None:
+    assert transcoding.probe(platform, ID, 2, "w") == ()
+    assert tasks_of(platform)["probe"].state == "waiting"
+
+
+def test_publish_is_the_last_piece_of_a_plan(platform: Platform) -> None:
+    transcoding.probe(platform, ID, 1, "w")
+    assert list(tasks_of(platform))[-1] == PUBLISH.name
+
