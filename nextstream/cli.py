@@ -117,7 +117,7 @@ def transcode(file: Path, folder: Path | None) -> None:
 def _bar() -> Iterator[Callable[[Encode | None], None]]:
     """Show a progress bar as long as the block lasts; it's on stderr, so that stdout is the result."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"))
-    with Progress(*columns, console=err) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("probing", total=None, numbers="")
         yield lambda encode: _draw(bar, task, encode)
 

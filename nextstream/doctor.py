@@ -51,10 +51,10 @@ def is_running(settings: Settings) -> bool:
     try:
         with (settings.data_dir / LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # never started here, or no folder that could be used
+        return False
     return False
 
 

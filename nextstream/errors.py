@@ -35,6 +35,12 @@ class NotAuthenticated(NextStreamError):
     code, status = "not_authenticated", 401
 
 
+class InvalidToken(NotAuthenticated):
+    """The token has expired or isn't valid; log in again."""
+
+    code = "invalid_token"
+
+
 class BadCredentials(NextStreamError):
     """The name or the password is wrong."""
 
@@ -159,6 +165,12 @@ class ServiceUnavailable(NextStreamError):
     """A service behind the gateway doesn't answer; try again shortly."""
 
     code, status, retryable = "service_unavailable", 503, True
+
+
+class ServiceBroken(NextStreamError):
+    """A service behind the gateway gave no whole answer; try again shortly."""
+
+    code, status, retryable = "service_broken", 502, True
 
 
 class ServiceTimeout(NextStreamError):

@@ -81,9 +81,9 @@ def workbench(settings: Settings, folder: Path, adopted: Mapping[str, Path] | No
 def migrate(settings: Settings) -> None:
     """Bring the database to this version's tables; may run twice."""
     if settings.database != MEMORY:
-        from nextstream.adapters.database import migrate as migrate_database
+        from nextstream.adapters import database_migrations
 
-        migrate_database(settings.database)
+        database_migrations.migrate(settings.database)
 
 
 def toolchain(settings: Settings) -> Toolchain:

@@ -202,9 +202,8 @@ def rclone_s3(home: Path, bucket: str = "media") -> Iterator[str]:
 
     def command(port: int) -> list[str | Path]:
         keys = ",".join(S3_KEYS.values())
-        # A listing straight after a write by someone else, as in S3: no cache of folders.
-        fresh = ("--dir-cache-time", "0s", "--poll-interval", "0s", "--config", os.devnull)
-        return [rclone, "serve", "s3", home, "--addr", f"127.0.0.1:{port}", "--auth-key", keys, *fresh]
+        alone = ("--config", os.devnull)  # nobody's own remotes
+        return [rclone, "serve", "s3", home, "--addr", f"127.0.0.1:{port}", "--auth-key", keys, *alone]
 
     with patch.dict(os.environ, S3_KEYS), serve(command) as port:
         yield f"s3://{bucket}/tests?endpoint=http://127.0.0.1:{port}&region=us-east-1"

@@ -13,8 +13,17 @@ from nextstream.domain.accounts import Account
 from nextstream.domain.events import Event
 from nextstream.domain.plan import Piece
 from nextstream.domain.video import Rendition, Video
-from nextstream.errors import AccountExists, ClaimLost, StaleVideo, VideoNotFound
+from nextstream.errors import (
+    AccountExists,
+    ClaimLost,
+    Conflict,
+    DatabaseUnavailable,
+    StaleVideo,
+    VideoNotFound,
+)
 from nextstream.ports import OutboxEntry, Task, Transaction
+
+PATIENCE_S = 10  # for the transaction before; one inside another would wait for ever
 
 _Key = tuple[str, int, str]
 
@@ -32,19 +41,25 @@ class _Rows:
 
 
 class MemoryDatabase:
-    """Keeps everything in this process; one transaction runs at a time."""
+    """Keeps everything in this process; one transaction runs at a time. `away` makes it unavailable."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self.away = False
         self._rows = _Rows()
         self._lock = threading.Lock()
+        self._patience_s = patience_s
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Open a transaction on a copy, which is kept unless the block raises."""
-        with self._lock:
+        if self.away or not self._lock.acquire(timeout=self._patience_s):
+            raise DatabaseUnavailable
+        try:
             rows = self._rows.copy()
             yield MemoryTransaction(rows)
             self._rows = rows
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Let nothing go."""
@@ -55,7 +70,7 @@ class MemoryTransaction:
 
     def __init__(self, rows: _Rows) -> None:
         self.videos = MemoryVideos(rows)
-        self.pieces = MemoryPieces(rows.pieces)
+        self.pieces = MemoryPieces(rows)
         self.accounts = MemoryAccounts(rows.accounts)
         self.outbox = MemoryOutbox(rows.outbox)
 
@@ -67,7 +82,9 @@ class MemoryVideos:
         self._rows = rows
 
     def add(self, video: Video) -> None:
-        """Store a new video."""
+        """Store a new video; raises Conflict where it is there already."""
+        if video.id in self._rows.videos:
+            raise Conflict(detail=video.id)
         self._rows.videos[video.id] = video
 
     def get(self, video_id: str) -> Video:
@@ -86,13 +103,15 @@ class MemoryVideos:
         return saved
 
     def page(self, owner_id: str | None, before: str | None, limit: int) -> Sequence[Video]:
-        """Give videos, newest first."""
+        """Give videos, newest first; raises VideoNotFound where `before` isn't one of them."""
         videos = [v for v in self._rows.videos.values() if owner_id in (None, v.owner_id)]
         videos.sort(key=_age, reverse=True)
-        if before is not None:
-            cursor = _age(self.get(before))
-            videos = [video for video in videos if _age(video) < cursor]
-        return videos[:limit]
+        if before is None:
+            return videos[:limit]
+        last = self.get(before)
+        if last not in videos:
+            raise VideoNotFound
+        return [video for video in videos if _age(video) < _age(last)][:limit]
 
     def remove(self, video_id: str) -> None:
         """Remove a video with its pieces."""
@@ -108,13 +127,17 @@ def _age(video: Video) -> tuple[datetime, str]:
 class MemoryPieces:
     """The pieces of a transaction."""
 
-    def __init__(self, tasks: dict[_Key, Task]) -> None:
-        self._tasks = tasks
+    def __init__(self, rows: _Rows) -> None:
+        self._videos = rows.videos
+        self._tasks = rows.pieces
 
     def add(self, video_id: str, version: int, pieces: Iterable[Piece]) -> None:
-        """Store new pieces, waiting."""
+        """Store new pieces, waiting; raises Conflict for one that is there, or without its video."""
         for piece in pieces:
-            self._tasks[video_id, version, piece.name] = Task(video_id, version, piece)
+            key = (video_id, version, piece.name)
+            if video_id not in self._videos or key in self._tasks:
+                raise Conflict(detail=piece.name)
+            self._tasks[key] = Task(video_id, version, piece)
 
     def list(self, video_id: str, version: int) -> Sequence[Task]:
         """Give all pieces of an encode."""
@@ -161,9 +184,7 @@ class MemoryPieces:
     def give_back(self, task: Task, error: str, *, final: bool) -> None:
         """Note why a claimed piece failed."""
         state = "failed" if final else "waiting"
-        self._save(
-            replace(self._claimed(task), state=state, token=None, lease_until=None, error=error)
-        )
+        self._save(replace(self._claimed(task), state=state, token=None, lease_until=None, error=error))
 
     def _claimed(self, task: Task) -> Task:
         found = self._tasks.get((task.video_id, task.version, task.piece.name))
@@ -189,9 +210,9 @@ class MemoryAccounts:
 
     def add(self, account: Account) -> None:
         """Store a new account."""
-        if self.find(account.name):
+        if account.id in self._accounts:
             raise AccountExists
-        self.save(account)
+        self._store(account)
 
     def get(self, account_id: str) -> Account | None:
         """Give an account by its id."""
@@ -202,12 +223,20 @@ class MemoryAccounts:
         return next((a for a in self._accounts.values() if a.name == name.lower()), None)
 
     def save(self, account: Account) -> None:
-        """Store a changed account."""
-        self._accounts[account.id] = account
+        """Store a changed account; raises AccountExists, and Conflict where it is gone."""
+        if account.id not in self._accounts:
+            raise Conflict(detail=f"account {account.id} is gone")
+        self._store(account)
 
     def count(self) -> int:
         """Count the accounts."""
         return len(self._accounts)
+
+    def _store(self, account: Account) -> None:
+        same_name = self.find(account.name)
+        if same_name and same_name.id != account.id:
+            raise AccountExists
+        self._accounts[account.id] = account
 
 
 class MemoryOutbox:
@@ -217,7 +246,9 @@ class MemoryOutbox:
         self._entries = entries
 
     def add(self, *events: Event) -> None:
-        """Store events to be sent."""
+        """Store events to be sent; raises Conflict for one that is there already."""
+        if {event.id for event in events} & {entry.event.id for entry in self._entries}:
+            raise Conflict(detail="event")
         for event in events:
             self._entries.append(OutboxEntry(len(self._entries) + 1, event, sent=False))
 

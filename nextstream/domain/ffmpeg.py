@@ -200,7 +200,7 @@ def encode_command(
             .filter("setsar", 1)
             .filter("format", "yuv420p"),
             f"file:{folder}/{rung.name}.mp4",
-            **_video_options(plan, rung, threads),
+            **video_options(plan, rung, threads),
         )
         for n, rung in enumerate(rungs)
     ]
@@ -260,7 +260,8 @@ def _seek(plan: Plan, start_s: Fraction) -> dict[str, Any]:
     return options
 
 
-def _video_options(plan: Plan, rung: Rung, threads: int) -> dict[str, Any]:
+def video_options(plan: Plan, rung: Rung, threads: int) -> dict[str, Any]:
+    """Give the output options of a rung, as ffmpeg-python takes them."""
     return {
         "c:v": "libx264",
         "preset": plan.preset,

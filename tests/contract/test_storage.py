@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import urllib.request
@@ -45,7 +44,7 @@ def test_what_is_written_is_read_back(storage: Storage) -> None:
 @pytest.mark.parametrize("size_bytes", [0, 1, PART_BYTES - 1, PART_BYTES, 2 * PART_BYTES + 1])
 def test_objects_of_any_size_are_whole(storage: Storage, size_bytes: int) -> None:
     body = os.urandom(size_bytes)
-    blocks = iter(lambda file=io.BytesIO(body): file.read(1_000_003), b"")
+    blocks = (body[at : at + 1_000_003] for at in range(0, size_bytes, 1_000_003))
     stored = storage.write("a", blocks, TYPE)
     assert stored.size_bytes == storage.head("a").size_bytes == size_bytes
     assert storage.read("a") == body
@@ -215,8 +214,11 @@ def test_more_objects_than_a_page_are_listed_and_removed(storage: Storage) -> No
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/", "/etc/passwd", "..", "../a", "a/../b", "a/..", "a/./b", "a//b", "a/", "a\0b", "a\\..\\b"]
-    + [".incoming/a", "a/.hidden", "x" * 256, "/".join(["x" * 200] * 6), "a\udcff"],
+    [
+        *("", "/", "/etc/passwd", "..", "../a", "a/../b", "a/..", "a/./b", "a//b", "a/"),
+        *(".incoming/a", "a/.hidden", "a\\..\\b", "a\0b", "a\udcff"),
+        *("x" * 256, "/".join(["x" * 200] * 6)),
+    ],
 )
 def test_a_key_that_leads_elsewhere_is_no_object(storage: Storage, key: str) -> None:
     for use in (
@@ -253,7 +255,7 @@ def _read_range(place: str, offset: int, size_bytes: int) -> bytes:
         return Path(place).read_bytes()[offset : offset + size_bytes]
     run = {"Range": f"bytes={offset}-{offset + size_bytes - 1}"}
     with urllib.request.urlopen(urllib.request.Request(place, headers=run)) as answer:
-        assert answer.status == 206
+        assert answer.headers["Content-Range"].startswith(f"bytes {offset}-")
         return bytes(answer.read())
 
 

@@ -1,0 +1,109 @@
+"""Opens SQLite and PostgreSQL so that a commit lasts and no wait is endless; makes their errors ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from nextstream.errors import BadRequest, Conflict, DatabaseUnavailable, Misconfigured
+
+PATIENCE_S = 10  # for a lock or a free connection: transactions last milliseconds
+CONNECT_S = 5
+WHICH = "NEXTSTREAM_DATABASE_URL must start with sqlite:///path or postgresql://host."
+
+
+def open_engine(url: str, *, patience_s: int = PATIENCE_S, foreign_keys: bool = True) -> Engine:
+    """Give an engine for a database, which connects when first used; raises Misconfigured.
+
+    Open it after forking: two processes can't share a connection.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, patience_s, foreign_keys=foreign_keys)
+    return _open_postgres(parsed, patience_s)
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Raise the vendors' errors as ours; the details carry no statement, whose values may be secret."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(detail=_reason(error)) from error
+    except (DataError, UnicodeEncodeError) as error:  # a NUL or half a character in a text
+        raise BadRequest("The request holds text or a number that can't be stored.") from error
+    except DBAPIError as error:
+        raise DatabaseUnavailable(detail=_reason(error)) from error
+    except PoolTimeout as error:
+        raise DatabaseUnavailable(detail="all connections are in use") from error
+
+
+def _reason(error: DBAPIError) -> str:
+    return next(iter(str(error.orig).splitlines()), type(error.orig).__name__)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Misconfigured(WHICH) from error
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    on_disk = parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:")
+    if not on_disk and parsed.drivername != "postgresql+psycopg":
+        raise Misconfigured(WHICH)
+    return parsed
+
+
+def _open_sqlite(url: URL, patience_s: int, *, foreign_keys: bool) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        # Transactions take turns in SQLite anyway. In a queue for one connection the next one
+        # starts at once; those that wait for SQLite's lock sleep and try again.
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=patience_s,
+        connect_args={"timeout": patience_s},  # for other processes: SQLite's busy_timeout
+    )
+    pragmas = (
+        "PRAGMA journal_mode = WAL",  # one fsync for a commit, and readers of a backup stop nobody
+        # With NORMAL, a power cut takes the last commits of a WAL, whose uploads were confirmed.
+        "PRAGMA synchronous = FULL",
+        f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}",  # SQLite's own default is off
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        # sqlite3 would begin a transaction at its first write, so we do it ourselves: see
+        # "Enabling Non-Legacy SQLite Transactional Modes" in SQLAlchemy's documentation.
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and then has to wait for another's write can't go on.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _open_postgres(url: URL, patience_s: int) -> Engine:
+    chosen = {
+        "connect_timeout": CONNECT_S,
+        "options": f"-c lock_timeout={patience_s}s",  # the default waits for ever, as SQLite's doesn't
+        "tcp_user_timeout": 1000 * patience_s,  # a server that is cut off is noticed in 15 minutes else
+    }
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,  # a server that was restarted costs no request
+        pool_timeout=patience_s,
+        connect_args={name: value for name, value in chosen.items() if name not in url.query},
+    )

@@ -1,0 +1,185 @@
+"""The tables, and how our values lie in them; nextstream/migrations brings databases here."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, TypeAdapter
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+)
+
+from nextstream.domain.accounts import Role
+from nextstream.domain.plan import Piece, Plan
+from nextstream.domain.video import Failure, Rendition, SourceInfo, State
+
+
+class Time(TypeDecorator[datetime]):
+    """A moment: goes in with any zone, comes out in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  as SQLAlchemy calls it
+        """Give UTC, as SQLite forgets the zone; raises ValueError without one."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value} has no zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  as above
+        """Give UTC, with its zone."""
+        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+
+
+class Word(TypeDecorator[StrEnum]):
+    """A member of an enumeration, stored as its word."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002  as above
+        """Give the word."""
+        return value and str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002  as above
+        """Give the member."""
+        return None if value is None else self.words(value)
+
+
+class Value(TypeDecorator[Any]):
+    """A frozen value, stored as JSON; a Fraction is a string in it, such as "30000/1001"."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def __init__(self, shape: TypeAdapter[Any]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002  as above
+        """Give what JSON can say."""
+        return None if value is None else self.shape.dump_python(value, mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002  as above
+        """Give the value."""
+        return None if value is None else self.shape.validate_python(value)
+
+
+_Utc = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
+_RENDITIONS = TypeAdapter(tuple[Rendition, ...])
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+videos = Table(
+    "videos",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign key: videos outlive accounts, and a workbench has none.
+    Column("owner_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("state", Word(State), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("size_bytes", BigInteger),
+    Column("request_id", Text),
+    Column("source", Value(TypeAdapter(SourceInfo))),
+    Column("plan", Value(TypeAdapter(Plan))),
+    Column("renditions", Value(_RENDITIONS), nullable=False),
+    Column("failure", Value(TypeAdapter(Failure))),
+    Column("state_times", Value(TypeAdapter(dict[State, _Utc])), nullable=False),
+    Index(None, "created_at", "id"),
+    Index(None, "owner_id", "created_at", "id"),
+)
+
+# SQLite counts up by itself in a column that is an INTEGER to the letter.
+_Place = BigInteger().with_variant(Integer, "sqlite")
+
+pieces = Table(
+    "pieces",
+    metadata,
+    Column("place", _Place, primary_key=True),
+    Column("video_id", Text, ForeignKey("videos.id", ondelete="CASCADE"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("piece", Value(TypeAdapter(Piece)), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("worker", Text),
+    Column("token", Text),
+    Column("lease_until", Time),
+    Column("frames_done", Integer, nullable=False),
+    Column("renditions", Value(_RENDITIONS), nullable=False),
+    Column("error", Text),
+    UniqueConstraint("video_id", "version", "name"),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Word(Role), nullable=False),
+    Column("created_at", Time, nullable=False),
+    UniqueConstraint("name"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("place", _Place, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("time", Time, nullable=False),
+    Column("data", Value(TypeAdapter(dict[str, Any])), nullable=False),
+    Column("request_id", Text),
+    Column("sent", Boolean, nullable=False),
+    UniqueConstraint("id"),
+    Index(None, "key", "place"),
+    sqlite_autoincrement=True,  # else SQLite gives the last place again once its event is removed
+)
+UNSENT = outbox.c.sent == false()
+# Few events are unsent at a time, so this index stays small.
+Index("ix_outbox_unsent", outbox.c.place, sqlite_where=UNSENT, postgresql_where=UNSENT)
+
+
+def columns(table: Table, shape: type[Any]) -> list[Column[Any]]:
+    """Give the columns named as a dataclass's fields, so that `shape(*row)` is the value."""
+    return [table.c[field.name] for field in fields(shape)]
+
+
+def row(value: Any) -> dict[str, Any]:
+    """Give a dataclass's fields as the columns of a row; what they hold stays as it is."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}

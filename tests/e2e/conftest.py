@@ -1,0 +1,37 @@
+"""One running installation with the clip in it, for all end-to-end tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import site
+from tests.e2e import player
+from tests.site import Site
+
+
+@pytest.fixture(scope="session")
+def chromium() -> None:
+    if player.CHROMIUM.exists():
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail("there is no Chromium; CI plays every stream", pytrace=False)
+    pytest.skip(f"there is no {player.CHROMIUM}; install the package chromium")
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site.running(tmp_path_factory.mktemp("house") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def video(house: Site, clip: Path) -> dict[str, Any]:
+    """Give the clip, uploaded and ready."""
+    ended = house.wait_ended(house.upload(clip)["id"])
+    assert ended["state"] == "ready", ended
+    return ended

@@ -1,0 +1,102 @@
+"""CPU of a whole job over the CPU of one plain ffmpeg that makes the same rungs; median of 3 pairs.
+
+    python -m tests.figures.cpu [FILE] [PAIRS]
+
+The whole job is everything `make up` runs, from the upload's first byte to `ready`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nextstream.domain import ffmpeg, ladder, plan
+from nextstream.domain.plan import Plan
+from nextstream.settings import Settings
+from tests import site, sources
+from tests.conftest import MEDIA
+from tests.site import Site
+
+
+def main() -> None:
+    clip = Path(sys.argv[1] if len(sys.argv) > 1 else MEDIA / "big-buck-bunny-1080p-30s.mp4")
+    pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    print("| run | whole job, CPU s | plain ffmpeg, CPU s | ratio | upload's end to ready, s |")
+    print("| --- | --- | --- | --- | --- |")
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder, site.running(Path(folder, "data")) as house:
+        for run in range(1, pairs + 1):
+            job_s, ready_s = whole_job(house, clip)
+            plain_s = plain_ffmpeg(clip)
+            ratios.append(job_s / plain_s)
+            print(f"| {run} | {job_s:.1f} | {plain_s:.1f} | {ratios[-1]:.3f} | {ready_s:.1f} |", flush=True)
+    print(f"| median | | | {statistics.median(ratios):.3f} | |")
+
+
+def whole_job(house: Site, clip: Path) -> tuple[float, float]:
+    """Give the CPU seconds of all processes for one video, and the seconds from upload to ready."""
+    before = cpu_s(house.process.pid)
+    video = house.upload(clip)
+    uploaded_at = time.monotonic()
+    ended = house.wait_ended(video["id"])
+    took_s = time.monotonic() - uploaded_at
+    assert ended["state"] == "ready", ended
+    time.sleep(0.5)  # until the last process has gone to rest
+    return cpu_s(house.process.pid) - before, took_s
+
+
+def cpu_s(root: int) -> float:
+    """Give the CPU seconds of a process and all below it, those that ended included."""
+    parent = psutil.Process(root)
+    times = [p.cpu_times() for p in [parent, *parent.children(recursive=True)]]
+    return sum(t.user + t.system + t.children_user + t.children_system for t in times)
+
+
+def plain_ffmpeg(clip: Path) -> float:
+    """Give the CPU seconds of one ffmpeg with the same rungs, rate control and threads."""
+    made = plan_of(clip)
+    graph = f"[0:v:0]split={len(made.rungs)}" + "".join(f"[s{n}]" for n in range(len(made.rungs)))
+    graph += "".join(
+        f";[s{n}]scale={r.width}:{r.height},setsar=1,format=yuv420p[o{n}]"
+        for n, r in enumerate(made.rungs)
+    )
+    before = os.times()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sources.tools().ffmpeg, "-nostdin", "-loglevel", "error", "-y"]
+        command += ["-threads", str(Settings().threads_each), "-i", str(clip), "-filter_complex", graph]
+        for n, rung in enumerate(made.rungs):
+            options: dict[str, Any] = ffmpeg.video_options(made, rung, Settings().threads_each)
+            words = [str(w) for key, value in options.items() for w in (f"-{key}", value)]
+            words = ["-f" if word == "-format" else word for word in words]
+            command += ["-map", f"[o{n}]", *words, f"{folder}/{rung.name}.mp4"]
+        command += ["-map", "0:a:0", "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", "48000"]
+        subprocess.run([*command, f"{folder}/a0.mp4"], check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def plan_of(clip: Path) -> Plan:
+    """Plan the clip as the services do."""
+    found = ffmpeg.parse_probe(json.loads(_probe(clip)))
+    assert found.video
+    settings, rate = Settings(), plan.choose_rate(found.video.rate)
+    rungs = ladder.choose(found.video, settings.sides, rate, settings.crf)
+    return plan.make(found, rungs, ladder.voices(found.audio), settings.preset, settings.chunk_s)
+
+
+def _probe(clip: Path) -> bytes:
+    command = ffmpeg.probe_command(sources.tools().ffprobe, str(clip))
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The web services: Flask apps over nextstream.services."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from nextstream.errors import Misconfigured
+from nextstream.ports import Platform
+from web import auth, health, http, pages, streaming, tokens, upload
+
+BLUEPRINTS = {
+    "auth": auth.blueprint,
+    "upload": upload.blueprint,
+    "streaming": streaming.blueprint,
+    "pages": pages.blueprint,
+}
+
+
+def create_app(platform: Platform, *services: str) -> Flask:
+    """Give an app of the named services: `auth`, `upload`, `streaming` and `pages`.
+
+    Raises Misconfigured for a name that is none of them.
+    """
+    static = "static" if "pages" in services else None
+    app = Flask("web", static_folder=static, static_url_path="/static")
+    http.install(app, platform)
+    tokens.install(app, platform.settings)
+    for name in services:
+        if name not in BLUEPRINTS:
+            raise Misconfigured(
+                f"NEXTSTREAM_SERVICES names {name!r}; choose of {', '.join(BLUEPRINTS)}."
+            )
+        app.register_blueprint(BLUEPRINTS[name])
+    needs = health.backends(platform) if set(services) - {"pages"} else {}
+    health.install(app, needs)
+    return app

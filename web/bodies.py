@@ -1,0 +1,108 @@
+"""The JSON that the API gives for our values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nextstream.domain import paths
+from nextstream.domain.accounts import Account
+from nextstream.domain.video import Failure, Rendition, SourceInfo, Video
+from nextstream.ports import OutboxEntry
+from nextstream.services.library import Progress
+
+
+def account(found: Account) -> dict[str, Any]:
+    """Describe an account to its owner."""
+    return {
+        "id": found.id,
+        "name": found.name,
+        "role": found.role,
+        "created_at": found.created_at.isoformat(),
+    }
+
+
+def video(found: Video, base_url: str, progress: Progress | None = None) -> dict[str, Any]:
+    """Describe a video; its URLs are good from its creation on, and answer when it is ready."""
+    return {
+        "id": found.id,
+        "title": found.title,
+        "filename": found.filename,
+        "state": found.state,
+        "version": found.version,
+        "size_bytes": found.size_bytes,
+        "created_at": found.created_at.isoformat(),
+        "times": {state: at.isoformat() for state, at in found.state_times.items()},
+        "playback": _playback(found.id, base_url),
+        "progress": _progress(progress) if progress else None,
+        "source": _source(found.source) if found.source else None,
+        "renditions": [_rendition(each) for each in found.renditions],
+        "failure": _failure(found.failure) if found.failure else None,
+    }
+
+
+def event(entry: OutboxEntry) -> dict[str, Any]:
+    """Describe an event to an operator, with its place in the order of all."""
+    return {"place": entry.place, "sent": entry.sent, "event": entry.event.body()}
+
+
+def _playback(video_id: str, base_url: str) -> dict[str, str]:
+    return {
+        "hls": f"{base_url}/v/{video_id}/{paths.MASTER}",
+        "dash": f"{base_url}/v/{video_id}/{paths.MANIFEST}",
+        "page": f"{base_url}/watch/{video_id}",
+    }
+
+
+def _progress(progress: Progress) -> dict[str, Any]:
+    return {
+        "frames_done": progress.frames_done,
+        "frames_planned": progress.frames_planned,
+        "percent": progress.percent,
+        "fps": progress.fps,
+        "eta_s": progress.eta_s,
+        "rungs": [
+            {
+                "name": rung.name,
+                "height": rung.height,
+                "frames_done": rung.frames_done,
+                "frames_planned": rung.frames_planned,
+            }
+            for rung in progress.rungs
+        ],
+    }
+
+
+def _source(source: SourceInfo) -> dict[str, Any]:
+    picture = source.video
+    return {
+        "format": source.format,
+        "duration_s": round(float(source.duration_s), 3),
+        "video": picture
+        and {
+            "codec": picture.codec,
+            "width": picture.width,
+            "height": picture.height,
+            "fps": round(float(picture.rate), 3),
+        },
+        "audio": [
+            {"codec": each.codec, "channels": each.channels, "language": each.language}
+            for each in source.audio
+        ],
+    }
+
+
+def _rendition(rendition: Rendition) -> dict[str, Any]:
+    body = {
+        "name": rendition.name,
+        "kind": "video" if rendition.is_video else "audio",
+        "codec": rendition.codec,
+        "duration_s": round(float(rendition.duration_s), 3),
+        "size_bytes": rendition.size_bytes,
+    }
+    if rendition.is_video:
+        return {**body, "width": rendition.width, "height": rendition.height}
+    return {**body, "channels": rendition.channels, "language": rendition.language}
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}

@@ -1,0 +1,168 @@
+"""What all requests share: an id, errors as problem details, safe headers, and JSON that is checked."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import Any, TypeVar
+
+import structlog
+from flask import Flask, Response, abort, current_app, g, request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from nextstream.errors import BadRequest, NextStreamError, NotAllowed
+from nextstream.ports import Platform
+from web import problems
+
+log = structlog.get_logger()
+
+M = TypeVar("M", bound=BaseModel)
+
+REQUEST_ID = "X-Request-ID"
+BODY_MAX_BYTES = 1024**2  # of anything but an upload
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET = ("/static/", "/v/", "/healthz", "/readyz")  # too many to be worth a line each
+
+# hls.js plays from blob: URLs; everything else comes from files of our own.
+PAGE_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
+
+
+class Body(BaseModel):
+    """A JSON body: of the very types, and without members that nobody reads."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def install(app: Flask, platform: Platform) -> None:
+    """Give an app its platform, and all of this."""
+    app.extensions["nextstream"] = platform
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.before_request(_begin)
+    app.before_request(_refuse_forgery)
+    app.after_request(_finish)
+    app.teardown_request(_forget)
+    app.register_error_handler(NextStreamError, _tell)
+    app.register_error_handler(HTTPException, _tell_http)
+    app.register_error_handler(Exception, _tell_unknown)
+
+
+def platform() -> Platform:
+    """Give the platform of the app that handles this request."""
+    found: Platform = current_app.extensions["nextstream"]
+    return found
+
+
+def base_url() -> str:
+    """Give the address users reach us at, without a slash at its end."""
+    return (platform().settings.public_url or request.url_root).rstrip("/")
+
+
+def choose_id(offered: str | None) -> str:
+    """Take a request id that is offered, if it is harmless in logs and headers, or make one."""
+    return offered if offered and _SANE_ID.fullmatch(offered) else uuid.uuid4().hex
+
+
+def read_json(model: type[M]) -> M:
+    """Give the request's JSON body; raises BadRequest with a sentence on each member that is wrong."""
+    if not request.is_json:  # a form on another site can't send this type unasked
+        abort(415, "Send JSON, with Content-Type: application/json.")
+    try:
+        return model.model_validate_json(request.get_data())
+    except ValidationError as error:
+        raise BadRequest(_explain(error)) from error
+
+
+def read_query(model: type[M]) -> M:
+    """Give the request's query parameters; raises BadRequest."""
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        raise BadRequest(_explain(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    """Say what is wrong, and never what was sent: it may be a password."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, f['loc'])) or 'body'}: {f['msg']}" for f in faults)
+
+
+def _begin() -> None:
+    g.started_at = time.monotonic()
+    g.request_id = choose_id(request.headers.get(REQUEST_ID))
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _refuse_forgery() -> None:
+    """Refuse changes that another site's page sends with our cookies, beside the CSRF token."""
+    elsewhere = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+    if elsewhere and request.cookies and request.method not in SAFE_METHODS:
+        raise NotAllowed("Another site may not do this in your name.")
+
+
+def _finish(response: Response) -> Response:
+    response.headers[REQUEST_ID] = g.request_id
+    secure(response, over_https=platform().settings.secure_cookies)
+    if request.path.startswith("/api/"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    say = log.debug if request.path.startswith(_QUIET) else log.info
+    took_ms = round((time.monotonic() - g.started_at) * 1000, 1)
+    say(
+        "request answered",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        took_ms=took_ms,
+    )
+    return response
+
+
+def secure(response: Response, *, over_https: bool) -> None:
+    """Set the headers that keep browsers careful, where a view didn't choose its own."""
+    is_page = response.mimetype == "text/html"
+    headers = {
+        "Content-Security-Policy": PAGE_CSP if is_page else DATA_CSP,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }
+    if over_https:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
+
+
+def _forget(_: BaseException | None) -> None:
+    structlog.contextvars.unbind_contextvars("request_id")
+
+
+def _tell(error: NextStreamError) -> Response:
+    say = log.error if error.status == 500 else log.info
+    say("request refused", code=error.code, error=str(error))
+    return problems.answer(error, g.request_id)
+
+
+def _tell_http(error: HTTPException) -> Response:
+    return problems.answer_http(error, g.request_id)
+
+
+def _tell_unknown(error: Exception) -> Response:
+    log.error("request failed", exc_info=error)
+    return problems.answer(NextStreamError(), g.request_id)
+
+
+def answer(body: dict[str, Any], status: int = 200) -> Response:
+    """Give a JSON response."""
+    return current_app.response_class(
+        current_app.json.dumps(body) + "\n", status, content_type="application/json"
+    )

@@ -1,0 +1,33 @@
+"""The pages: templates and scripts that use the API as any other client does."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from web import http
+
+blueprint = Blueprint("pages", __name__)
+
+
+@blueprint.get("/")
+def show_library() -> str:
+    """Show the account's videos."""
+    return render_template("library.html")
+
+
+@blueprint.get("/login")
+def show_login() -> str:
+    """Show the form to log in, or to register where that is open."""
+    return render_template("login.html", may_register=http.platform().settings.registration == "open")
+
+
+@blueprint.get("/upload")
+def show_upload() -> str:
+    """Show the form to send videos."""
+    return render_template("upload.html")
+
+
+@blueprint.get("/watch/<video_id>")
+def show_player(video_id: str) -> str:
+    """Show a video; its state and title come from the API."""
+    return render_template("watch.html", video_id=video_id)

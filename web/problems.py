@@ -1,0 +1,55 @@
+"""Errors as problem details (RFC 9457), the same from every service and from the gateway."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from nextstream.errors import NextStreamError, NotFound
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+
+def answer(error: NextStreamError, request_id: str, **members: Any) -> Response:
+    """Give the response for one of our errors; `members` extend it. The operator's detail stays here."""
+    title = inspect.cleandoc(type(error).__doc__ or "")
+    response = _respond(error.status, error.code, title, error.message, request_id, **members)
+    if error.retryable:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if error.status == 401:  # RFC 9110 section 11.6.1 wants a challenge, RFC 6750 section 3 the reason
+        reason = ' error="invalid_token"' if error.code == "invalid_token" else ""
+        response.headers["WWW-Authenticate"] = f"Bearer{reason}"
+    return response
+
+
+def answer_http(error: HTTPException, request_id: str) -> Response:
+    """Give the response for one of werkzeug's errors, with its headers, as Allow and Content-Range."""
+    if error.code == 404:
+        return answer(NotFound(), request_id)
+    title = error.name
+    code = title.lower().replace(" ", "_")
+    response = _respond(error.code or 500, code, title, error.description or title, request_id)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _respond(
+    status: int, code: str, title: str, detail: str, request_id: str, **members: Any
+) -> Response:
+    body = {
+        "type": f"urn:nextstream:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": request_id,
+        **members,
+    }
+    return Response(json.dumps(body) + "\n", status, content_type=MEDIA_TYPE)

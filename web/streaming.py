@@ -1,0 +1,144 @@
+"""The streaming service: the library's API, and the files that players fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from flask import Blueprint, Response, g, request
+from pydantic import BaseModel, Field
+from werkzeug.wsgi import wrap_file
+
+from nextstream.domain import paths
+from nextstream.ports import StoredObject
+from nextstream.services import events, library, playback
+from web import bodies, http, tokens
+
+blueprint = Blueprint("streaming", __name__)
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+LOCATE_S = 60
+
+Height = Annotated[int, Field(ge=1, le=100_000)]
+Limit = Annotated[int, Field(ge=1, le=100)]
+
+
+class Page(BaseModel):
+    """Which videos to list."""
+
+    limit: Limit = 20
+    before: str | None = None
+
+
+class EventPage(BaseModel):
+    """Which events to list."""
+
+    after: Annotated[int, Field(ge=0)] = 0
+    limit: Limit = 100
+    key: str | None = None
+
+
+class Heights(BaseModel):
+    """Which variants a player is offered."""
+
+    max_height: Height | None = None
+    min_height: Height | None = None
+
+
+@blueprint.get("/api/v1/videos")
+def list_videos() -> Response:
+    """List the account's videos, newest first; `next` is what to send as `before`."""
+    account, query = tokens.account(), http.read_query(Page)
+    page = library.page(http.platform(), account, query.before, query.limit)
+    items = [bodies.video(video, http.base_url()) for video in page.videos]
+    return http.answer({"items": items, "next": page.next})
+
+
+@blueprint.get("/api/v1/videos/<video_id>")
+def get_video(video_id: str) -> Response:
+    """Describe a video, and how far its encode is."""
+    video = library.get(http.platform(), tokens.account(), video_id)
+    progress = library.progress(http.platform(), video)
+    return http.answer(bodies.video(video, http.base_url(), progress))
+
+
+@blueprint.delete("/api/v1/videos/<video_id>")
+def delete_video(video_id: str) -> Response:
+    """Remove a video and all its files."""
+    library.remove(http.platform(), tokens.account(), video_id, g.request_id)
+    return Response(status=204)
+
+
+@blueprint.get("/api/v1/events")
+def list_events() -> Response:
+    """List what happened, oldest first, to operators; `next` is what to send as `after`."""
+    account, query = tokens.account(), http.read_query(EventPage)
+    entries = events.page(http.platform(), account, query.after, query.limit, query.key)
+    items = [bodies.event(entry) for entry in entries]
+    return http.answer({"items": items, "next": entries[-1].place if entries else query.after})
+
+
+@blueprint.get(f"/v/<video_id>/{paths.MASTER}")
+def get_master(video_id: str) -> Response:
+    """Give the master playlist, with the variants between two heights if the query has any."""
+    query = http.read_query(Heights)
+    text = playback.master(http.platform(), video_id, query.max_height, query.min_height)
+    response = Response(text, content_type=paths.mime_type(paths.MASTER))
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
+
+
+@blueprint.get("/v/<video_id>/<path:name>")
+def get_file(video_id: str, name: str) -> Response:
+    """Give a segment, playlist or manifest, or a range of it."""
+    stored = playback.file(http.platform(), video_id, name)
+    response = Response(content_type=paths.mime_type(name))
+    response.headers["Cache-Control"] = IMMUTABLE if paths.is_immutable(name) else "no-cache"
+    response.set_etag(stored.etag)
+    response.last_modified = stored.modified_at
+    response.content_length = stored.size_bytes
+    response.make_conditional(
+        request.environ, accept_ranges=_wants_one_range(), complete_length=stored.size_bytes
+    )
+    response.headers["Accept-Ranges"] = "bytes"
+    if request.method != "HEAD" and response.status_code in (200, 206):
+        _attach(response, stored)
+    return response
+
+
+@blueprint.after_request
+def allow_players(response: Response) -> Response:
+    """Let players on any site read public files, errors included: a login plays no part there."""
+    if request.path.startswith("/v/"):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Headers"] = "Range"
+        response.headers["Access-Control-Expose-Headers"] = (
+            f"Content-Length, Content-Range, {http.REQUEST_ID}"
+        )
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def _wants_one_range() -> bool:
+    """Tell whether to mind the Range header: one range of bytes; RFC 9110 14.2 lets us ignore others."""
+    wanted = request.range
+    return wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1
+
+
+def _attach(response: Response, stored: StoredObject) -> None:
+    """Give a response the bytes its headers promise."""
+    storage = http.platform().storage
+    start, size_bytes = 0, stored.size_bytes
+    if response.status_code == 206:
+        start, stop = response.content_range.start or 0, response.content_range.stop or 0
+        size_bytes = stop - start
+    path = Path(storage.locate(stored.key, LOCATE_S))
+    body: Iterator[bytes]
+    if size_bytes == stored.size_bytes and path.is_absolute():
+        body = wrap_file(request.environ, path.open("rb"))  # type: ignore[assignment]  # gunicorn's sendfile
+    else:
+        body = storage.stream(stored.key, start, size_bytes)
+    response.response = body
+    response.direct_passthrough = True

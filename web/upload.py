@@ -1,0 +1,74 @@
+"""The upload service: videos come in as a raw body or as a form, straight into storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, abort, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from nextstream.domain.accounts import Account
+from nextstream.domain.video import Video
+from nextstream.errors import UploadIncomplete, UploadTooLarge
+from nextstream.services import uploads
+from web import bodies, http, multipart, tokens, wire
+
+blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
+
+BLOCK_BYTES = 256 * 1024
+FORM_MAX_BYTES = 1024**2  # of a form, beside its file
+
+
+@blueprint.post("")
+def post() -> Response:
+    """Take a form in: the file `file`, and before it, or in the query, a `title`."""
+    owner = _admit(None)
+    boundary = request.mimetype_params.get("boundary")
+    if request.mimetype != "multipart/form-data" or not boundary:
+        abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
+    form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file")
+    title = request.args.get("title") or form.fields.get("title")
+    platform = http.platform()
+    return _created(
+        uploads.receive(platform, owner, form.filename, title, form.blocks, None, g.request_id)
+    )
+
+
+@blueprint.put("/<filename>")
+def put(filename: str) -> Response:
+    """Take the body itself in, as `curl -T FILE` sends it; the query may have a `title`."""
+    size_bytes = request.content_length
+    owner = _admit(size_bytes)
+    title = request.args.get("title")
+    return _created(
+        uploads.receive(http.platform(), owner, filename, title, _blocks(), size_bytes, g.request_id)
+    )
+
+
+def _admit(size_bytes: int | None) -> Account:
+    """Find out who sends, and refuse what can be refused, before the body is touched."""
+    owner = tokens.account()
+    uploads.check(http.platform(), owner, size_bytes)
+    return owner
+
+
+def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:
+    """Give the body as it arrives; raises UploadTooLarge, and UploadIncomplete where it breaks off.
+
+    A server may also end a body that broke off as if it were whole (gunicorn does), so whoever
+    knows the length has to compare.
+    """
+    request.max_content_length = http.platform().settings.upload_max_bytes + besides_bytes
+    try:
+        while block := request.stream.read(BLOCK_BYTES):
+            yield block
+    except RequestEntityTooLarge as error:
+        raise UploadTooLarge from error
+    except wire.BROKEN as error:
+        raise UploadIncomplete(detail=str(error)) from error
+
+
+def _created(video: Video) -> Response:
+    response = http.answer(bodies.video(video, http.base_url()), 201)
+    response.headers["Location"] = f"/api/v1/videos/{video.id}"
+    return response
