@@ -11,5 +11,4 @@ RUN useradd --system --uid 10001 --create-home --home-dir /data nextstream
 USER nextstream
 ENV NEXTSTREAM_DATA_DIR=/data NEXTSTREAM_LOG_FORMAT=json PYTHONUNBUFFERED=1
 # `docker stop` begins the soft shutdown: some seconds to finish, then pieces are given back.
-ENV REMAP_SIGTERM=SIGQUIT
-CMD ["celery", "-A", "tasks", "worker", "-n", "media@%h", "-Q", "media", "-O", "fair"]
+CMD ["env", "REMAP_SIGTERM=SIGQUIT", "celery", "-A", "tasks", "worker", "-n", "media@%h", "-Q", "media", "-O", "fair"]

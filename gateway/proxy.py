@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import urllib3
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as SlowError
+from urllib3.util.wait import wait_for_read
 from werkzeug import Request, Response
 from werkzeug.wsgi import get_input_stream
 
@@ -59,10 +61,13 @@ OUR_SERVERS = frozenset({"server", "date"})  # the web server in front sets its 
 
 
 class _Connection(HTTPConnection):
-    """Gives up on connecting soon, but not on a service that takes a body slowly.
+    """A connection with two habits that urllib3's lacks.
 
-    urllib3 has one timeout for both.
+    It gives up on connecting soon, but not on a service that takes a body slowly. And it stops
+    sending when the service has answered, as one does that refuses an upload.
     """
+
+    _has_answered = False
 
     def _new_conn(self) -> socket.socket:
         patience, self.timeout = self.timeout, CONNECT_S
@@ -70,8 +75,25 @@ class _Connection(HTTPConnection):
             connected = super()._new_conn()
         finally:
             self.timeout = patience
-        connected.settimeout(SILENCE_S)
+        connected.settimeout(patience)
         return connected
+
+    def send(self, data: Any) -> None:
+        """Send, or raise the error for which urllib3 goes on to read the answer."""
+        if self.sock is not None and wait_for_read(self.sock, timeout=0):
+            self._has_answered = True
+            raise BrokenPipeError
+        super().send(data)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the connection can take a request: not behind half a body."""
+        return not self._has_answered and super().is_connected
+
+    def close(self) -> None:
+        """Close; what is opened next begins anew."""
+        super().close()
+        self._has_answered = False
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -79,9 +101,10 @@ class _Pool(urllib3.HTTPConnectionPool):
 
 
 class Upstream:
-    """A service at an address, `http://host:port`."""
+    """A service at an address, `http://host:port`, that may be silent for so many seconds."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, silence_s: float = SILENCE_S, finish_s: float = FINISH_S) -> None:
+        self._silence_s, self._finish_s = silence_s, finish_s
         place = urllib3.util.parse_url(url)
         self._pool = _Pool(
             place.host or "", place.port or 80, maxsize=IDLE_CONNECTIONS, blocksize=BLOCK_BYTES
@@ -103,8 +126,10 @@ class Upstream:
         if request.method == "HEAD" or answer.status in (204, 304):
             answer.read()  # there is nothing, but this gives the connection back
         status = f"{answer.status} {answer.reason or ''}".strip()
-        response = Response(answer.stream(BLOCK_BYTES), status, headers, direct_passthrough=True)
+        response = Response(answer.stream(BLOCK_BYTES), status, headers)
         response.call_on_close(answer.close)  # a client that leaves ends the work for it
+        if answer.status >= 400 and _has_body(request):
+            response.call_on_close(partial(wire.linger, environ))
         return response
 
     def check(self) -> None:
@@ -131,7 +156,7 @@ class Upstream:
 
     def _try(self, request: Request, environ: WSGIEnvironment) -> urllib3.BaseHTTPResponse:
         has_body = _has_body(request)
-        patience_s = FINISH_S if has_body else SILENCE_S
+        patience_s = self._finish_s if has_body else self._silence_s
         return self._pool.urlopen(
             request.method,
             guard.target_of(environ),
@@ -142,7 +167,7 @@ class Upstream:
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
-            timeout=urllib3.Timeout(connect=SILENCE_S, read=patience_s),
+            timeout=urllib3.Timeout(connect=self._silence_s, read=patience_s),
         )
 
 

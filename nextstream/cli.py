@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,19 +73,25 @@ def command(group: click.Group) -> Callable[[Callable[..., None]], click.Command
     return decorate
 
 
+def _settings(process: str, least: str = "WARNING") -> Settings:
+    """Read the settings, and log on stderr what a user of this command should see."""
+    settings = Settings.read()
+    logs.configure(replace(settings, log_level=least), process)
+    return settings
+
+
 @command(main)
 def up() -> None:
     """Start everything on this machine, and stop it all with Ctrl-C."""
     from nextstream import up
 
-    settings = Settings.read()
-    logs.configure(settings, "up")
-    up.run(settings, _print_line, _announce)
+    up.run(_settings("up"), _print_line, _announce)
 
 
 def _print_line(name: str, line: str) -> None:
-    prefix = Text(f"{name:>8} | ", style=COLOURS.get(name, ""))
-    out.print(prefix + Text.from_ansi(line))
+    if line.strip():
+        prefix = Text(f"{name:>8} | ", style=COLOURS.get(name, ""))
+        out.print(prefix + Text.from_ansi(line))
 
 
 def _announce(ready: Ready) -> None:
@@ -109,7 +116,7 @@ def transcode(file: Path, folder: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up as Ctrl-C does
     folder = folder or Path(f"{file.stem}-hls")
     with _bar() as show:
-        master = workbench.transcode(Settings.read(), file, folder, show)
+        master = workbench.transcode(_settings("transcode", least="ERROR"), file, folder, show)
     out.print(str(master))
 
 
@@ -142,7 +149,7 @@ def doctor() -> None:
     from nextstream import doctor
 
     faults = 0
-    for finding in doctor.examine(Settings.read()):
+    for finding in doctor.examine(_settings("doctor")):
         mark, style = _mark(finding)
         out.print(Text(f"{mark:<5}", style=style) + Text(f"{finding.name:<12} {finding.says}"))
         faults += mark == "FAIL"
@@ -170,7 +177,7 @@ def add(name: str, role: str) -> None:
 
     piped = not sys.stdin.isatty()
     password = sys.stdin.readline().rstrip("\n") if piped else _ask_password()
-    platform = wiring.build(Settings.read())
+    platform = wiring.build(_settings("user"))
     try:
         account = accounts.add(platform, name, password, Role(role))
     finally:
@@ -193,5 +200,5 @@ def migrate() -> None:
     """Bring the database to this version's tables."""
     from nextstream import wiring
 
-    wiring.migrate(Settings.read())
+    wiring.migrate(_settings("migrate"))
     out.print("The database is up to date.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import socket
 import sys
@@ -114,6 +115,14 @@ def _secret(settings: Settings) -> str:
     return "chosen" if settings.secret_key else "kept in the data folder"
 
 
+def _user(_: Settings) -> str:
+    if os.getuid() == 0:
+        raise Fault(
+            "This is root; run NextStream as a user of its own, since ffmpeg reads strangers' files."
+        )
+    return "not root"
+
+
 def _queue(settings: Settings) -> str:
     if settings.redis_url:
         workers = wiring.build(settings).dispatcher.workers()
@@ -163,7 +172,9 @@ def _kafka(settings: Settings) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    """Give the system's words alone, without Python's additions."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number and number > 0 else str(error)
 
 
 CHECKS: tuple[tuple[str, Callable[[Settings], str], bool], ...] = (
@@ -174,6 +185,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], str], bool], ...] = (
     ("disk space", _space, False),
     ("port", _port, True),
     ("secret key", _secret, True),
+    ("user", _user, False),
     ("queue", _queue, True),
     ("database", _database, True),
     ("storage", _storage, True),

@@ -56,13 +56,19 @@ def gateway(settings: Settings, env: Mapping[str, str]) -> Program:
 
 
 def media_worker(settings: Settings, env: Mapping[str, str]) -> Program:
-    """Give the worker that encodes, a process for each slot."""
-    return _worker("media", queue.MEDIA, [], settings, env)
+    """Give the worker that encodes, a process for each slot.
+
+    SIGTERM begins its soft shutdown: some seconds to finish, then pieces are given back.
+    """
+    return _worker("media", queue.MEDIA, [], {**env, "REMAP_SIGTERM": "SIGQUIT"}, settings.stop_s)
 
 
-def upkeep_worker(settings: Settings, env: Mapping[str, str]) -> Program:
-    """Give the worker of the short tasks; it runs them in its own process, which saves memory."""
-    return _worker("upkeep", queue.UPKEEP, ["--pool", "solo"], settings, env)
+def upkeep_worker(env: Mapping[str, str]) -> Program:
+    """Give the worker of the short tasks; it runs them in its own process, which saves memory.
+
+    Such a process can't interrupt a task, so SIGTERM lets it finish.
+    """
+    return _worker("upkeep", queue.UPKEEP, ["--pool", "solo"], env, 0.0)
 
 
 def beat(env: Mapping[str, str]) -> Program:
@@ -76,7 +82,7 @@ def flower(port: int, state: Path, env: Mapping[str, str]) -> Program:
         "flower",
         [*_CELERY, "flower", "--address=127.0.0.1", f"--port={port}"],
         [f"--url_prefix={FLOWER_PREFIX}", "--persistent=True", f"--db={state}"],
-        ["--state_save_interval=60000", "--logging=warning"],
+        ["--state_save_interval=60000", "--logging=error"],
         env=env,
     )
 
@@ -85,16 +91,16 @@ _CELERY = ["celery", "-A", "tasks", "--workdir", str(HOME), "-q"]
 
 
 def _worker(
-    name: str, queue_name: str, options: list[str], settings: Settings, env: Mapping[str, str]
+    name: str, queue_name: str, options: list[str], env: Mapping[str, str], stop_s: float
 ) -> Program:
     return _python(
         name,
         [*_CELERY, "worker", "-n", f"{name}@%h", "-Q", queue_name, "-O", "fair"],
         ["--without-gossip", "--without-mingle"],  # nothing here needs them, and they delay the start
         options,
-        # SIGTERM begins the soft shutdown: some seconds to finish, then pieces are given back.
-        env={**env, "REMAP_SIGTERM": "SIGQUIT"},
-        grace_s=settings.stop_s + EXIT_S,
+        # Of root, which Celery warns of at length, doctor tells in one line.
+        env={**env, "PYTHONWARNINGS": "ignore:You're running the worker"},
+        grace_s=stop_s + EXIT_S,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Signature, Task, chord
 from celery.utils.time import get_exponential_backoff_interval
+from celery.worker.request import Request
 
 from nextstream import queue
 from nextstream.domain.plan import Kind, Piece
@@ -18,6 +19,14 @@ BACKOFF_S = 1
 LONGEST_BACKOFF_S = 60  # far below the visibility timeout: past it, delayed tasks run twice
 
 
+class MediaRequest(Request):  # type: ignore[misc]  # Celery ships no types
+    """A task as the worker's main process sees it."""
+
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002  # Celery's own signature
+        """Give the task back when the worker stops, and tell so, which Celery leaves to the broker."""
+        super().cancel(pool, signal, emit_retry=True)
+
+
 class MediaTask(Task):  # type: ignore[misc]  # Celery ships no types
     """A task that is tried again, for as long as it takes, where a retry can help.
 
@@ -26,6 +35,7 @@ class MediaTask(Task):  # type: ignore[misc]  # Celery ships no types
 
     abstract = True
     max_retries = None
+    Request = MediaRequest
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task, or send it again for later."""

@@ -8,6 +8,9 @@ no task.
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
 import signal
 import threading
 from functools import cache
@@ -27,8 +30,17 @@ SUCCEEDED = frozenset({states.SUCCESS, states.IGNORED})
 
 @signals.setup_logging.connect
 def set_up_logs(**_: Any) -> None:
-    """Log as all of NextStream does, in place of Celery's own form."""
+    """Log as all of NextStream does, in place of Celery's own form, but not each turn of the clock."""
     logs.configure(Settings.read(), "tasks")
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).addFilter(_is_worth_reading)
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    """Tell records of media tasks, or of trouble, from those of upkeep tasks that went well."""
+    about = record.args if isinstance(record.args, dict) else {}
+    return record.levelno > logging.INFO or not str(about.get("name")).startswith("upkeep.")
 
 
 @signals.before_task_publish.connect
@@ -83,17 +95,11 @@ def note_draining(sender: str, **_: Any) -> None:
     draining(sender)
 
 
-@signals.worker_shutdown.connect
-def note_offline(sender: Any, **_: Any) -> None:
-    """Note worker.offline, as the last thing a worker does."""
-    draining(sender.hostname).join()
-    _note_worker("worker.offline", sender.hostname)
-
-
 @cache
 def online(worker: str) -> None:
-    """Note worker.online, once, and watch for SIGTERM."""
+    """Note worker.online, once, and watch for SIGTERM and the end of the process."""
     _note_worker("worker.online", worker)
+    atexit.register(offline, worker, os.getpid())
     celerys_own = signal.getsignal(signal.SIGTERM)
 
     def drain(number: int, frame: Any) -> None:
@@ -109,6 +115,13 @@ def draining(worker: str) -> threading.Thread:
     thread = threading.Thread(target=_note_worker, args=("worker.draining", worker))
     thread.start()
     return thread
+
+
+def offline(worker: str, pid: int) -> None:
+    """Note worker.offline, as the last thing; Celery's own signal isn't sent after a soft shutdown."""
+    if os.getpid() == pid:  # and not a child that inherited this
+        draining(worker).join()
+        _note_worker("worker.offline", worker)
 
 
 def _note(type_: str, task: Any, request: Any, **data: Any) -> None:

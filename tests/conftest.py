@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
+from tests import servers, sites
+from tests.sites import Site
 
 MEDIA = Path(os.environ.get("NEXTSTREAM_TEST_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
 
@@ -76,3 +77,11 @@ def clip(media: Path) -> Path:
     if not path.is_file():
         pytest.skip(f"there is no {path}")
     return path
+
+
+@pytest.fixture(scope="session", params=["mounted", "separate"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Give a gateway with its services mounted, and then with services that it proxies."""
+    folder = tmp_path_factory.mktemp("site")
+    with sites.run(folder, separate=request.param == "separate") as running:
+        yield running

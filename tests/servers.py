@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -132,7 +133,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
 @contextmanager
 def frozen(address: str) -> Iterator[None]:
     """Hold a server of this module still: it keeps its connections and answers nothing."""
-    process = _RUNNING[int(address.partition("?")[0].rpartition(":")[2].partition("/")[0])]
+    process = _RUNNING[int(re.findall(r"127\.0\.0\.1:(\d+)", address)[0])]
     process.send_signal(signal.SIGSTOP)
     try:
         yield

@@ -53,9 +53,7 @@ class Site:
         return dict(answer.json())
 
     def video(self, video_id: str) -> dict[str, Any]:
-        answer = requests.get(
-            f"{self.url}/api/v1/videos/{video_id}", headers=self.headers(), timeout=30
-        )
+        answer = requests.get(f"{self.url}/api/v1/videos/{video_id}", headers=self.headers(), timeout=30)
         answer.raise_for_status()
         return dict(answer.json())
 

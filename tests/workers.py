@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from nextstream.domain import lifecycle, paths
 from nextstream.domain.events import Event
 from nextstream.domain.plan import PROBE
 from nextstream.domain.video import State, Video
-from nextstream.ports import Platform
+from nextstream.ports import Platform, Task
 from nextstream.settings import Settings
 from tests import servers
 
@@ -60,6 +60,10 @@ class House:
         with self.platform.database.transaction() as tx:
             return tx.videos.get(video_id)
 
+    def pieces(self, video_id: str) -> Sequence[Task]:
+        with self.platform.database.transaction() as tx:
+            return tx.pieces.list(video_id, 1)
+
     def events(self, key: str | None = None, prefix: str = "") -> list[Event]:
         with self.platform.database.transaction() as tx:
             entries = tx.outbox.page(0, 1000, key)
@@ -69,11 +73,13 @@ class House:
         wait_until(lambda: self.video(video_id).state in lifecycle.ENDED, wait_s)
         return self.video(video_id)
 
-    def wait_event(self, type_: str, key: str | None = None, wait_s: float = 30) -> Event:
+    def wait_event(
+        self, type_: str, key: str | None = None, fits: Callable[[Event], bool] = lambda _: True
+    ) -> Event:
         def found() -> list[Event]:
-            return [event for event in self.events(key) if event.type == type_]
+            return [event for event in self.events(key) if event.type == type_ and fits(event)]
 
-        wait_until(lambda: bool(found()), wait_s)
+        wait_until(lambda: bool(found()), 30)
         return found()[0]
 
     @contextmanager
@@ -84,7 +90,8 @@ class House:
         log = (Path(self.env["NEXTSTREAM_DATA_DIR"]) / f"{name}.log").open("ab")
         command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-n", f"{name}@%h"]
         options = ("-Q", name, *options, "--without-gossip", "--without-mingle")
-        everything = {**self.env, "REMAP_SIGTERM": "SIGQUIT", "PYTHONPATH": str(ROOT), **env}
+        remap = {"REMAP_SIGTERM": "SIGQUIT"} if name == "media" else {}
+        everything = {**self.env, **remap, "PYTHONPATH": str(ROOT), **env}
         online = self.count("worker.online")
         process = servers.start([*command, *options], log.fileno(), env=everything)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -14,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from nextstream.errors import BadRequest, NextStreamError, NotAllowed
 from nextstream.ports import Platform
-from web import problems
+from web import problems, wire
 
 log = structlog.get_logger()
 
@@ -113,6 +114,8 @@ def _finish(response: Response) -> Response:
     secure(response, over_https=platform().settings.secure_cookies)
     if request.path.startswith("/api/"):
         response.headers.setdefault("Cache-Control", "no-store")
+    if response.status_code >= 400 and request.method not in SAFE_METHODS:
+        response.call_on_close(partial(wire.linger, request.environ))
     say = log.debug if request.path.startswith(_QUIET) else log.info
     took_ms = round((time.monotonic() - g.started_at) * 1000, 1)
     say(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, Field
 from werkzeug.wsgi import wrap_file
 
 from nextstream.domain import paths
+from nextstream.domain.video import Video
 from nextstream.ports import StoredObject
 from nextstream.services import events, library, playback
 from web import bodies, http, tokens
@@ -51,7 +52,7 @@ def list_videos() -> Response:
     """List the account's videos, newest first; `next` is what to send as `before`."""
     account, query = tokens.account(), http.read_query(Page)
     page = library.page(http.platform(), account, query.before, query.limit)
-    items = [bodies.video(video, http.base_url()) for video in page.videos]
+    items = [_describe(video) for video in page.videos]
     return http.answer({"items": items, "next": page.next})
 
 
@@ -59,8 +60,7 @@ def list_videos() -> Response:
 def get_video(video_id: str) -> Response:
     """Describe a video, and how far its encode is."""
     video = library.get(http.platform(), tokens.account(), video_id)
-    progress = library.progress(http.platform(), video)
-    return http.answer(bodies.video(video, http.base_url(), progress))
+    return http.answer(_describe(video))
 
 
 @blueprint.delete("/api/v1/videos/<video_id>")
@@ -100,7 +100,9 @@ def get_file(video_id: str, name: str) -> Response:
     response.last_modified = stored.modified_at
     response.content_length = stored.size_bytes
     response.make_conditional(
-        request.environ, accept_ranges=_wants_one_range(), complete_length=stored.size_bytes
+        request.environ,
+        accept_ranges=_wants_one_range(stored.size_bytes),
+        complete_length=stored.size_bytes,
     )
     response.headers["Accept-Ranges"] = "bytes"
     if request.method != "HEAD" and response.status_code in (200, 206):
@@ -121,10 +123,16 @@ def allow_players(response: Response) -> Response:
     return response
 
 
-def _wants_one_range() -> bool:
+def _describe(video: Video) -> dict[str, Any]:
+    return bodies.video(video, http.base_url(), library.progress(http.platform(), video))
+
+
+def _wants_one_range(size_bytes: int) -> bool:
     """Tell whether to mind the Range header: one range of bytes; RFC 9110 14.2 lets us ignore others."""
     wanted = request.range
-    return wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return False
+    return wanted.ranges[0][0] >= -size_bytes  # the last bytes, and more of them than there are
 
 
 def _attach(response: Response, stored: StoredObject) -> None:

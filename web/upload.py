@@ -55,17 +55,20 @@ def _admit(size_bytes: int | None) -> Account:
 def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:
     """Give the body as it arrives; raises UploadTooLarge, and UploadIncomplete where it breaks off.
 
-    A server may also end a body that broke off as if it were whole (gunicorn does), so whoever
-    knows the length has to compare.
+    gunicorn ends a body that broke off as if it were whole, hence the count.
     """
     request.max_content_length = http.platform().settings.upload_max_bytes + besides_bytes
+    received = 0
     try:
         while block := request.stream.read(BLOCK_BYTES):
+            received += len(block)
             yield block
     except RequestEntityTooLarge as error:
         raise UploadTooLarge from error
     except wire.BROKEN as error:
         raise UploadIncomplete(detail=str(error)) from error
+    if request.content_length not in (None, received):
+        raise UploadIncomplete(detail=f"{received} of {request.content_length} bytes")
 
 
 def _created(video: Video) -> Response:

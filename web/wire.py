@@ -1,9 +1,39 @@
-"""What the web server does to a request's body."""
+"""What goes wrong while a request's body comes in, and how to part from its sender."""
 
 from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 # Reading a body raises these where the client goes away in the middle, or sends chunks that are none.
 BROKEN = (OSError, ClientDisconnected, ParseException)
+
+LINGER_S = 5.0
+LINGER_BYTES = 64 * 1024**2
+SILENCE_S = 1.0
+BLOCK_BYTES = 16 * 1024
+
+
+def linger(environ: WSGIEnvironment) -> None:
+    """Read on for some seconds after a refusal was sent, so that its reader gets to see it.
+
+    A connection that is closed with unread bytes is reset, and clients then forget the answer.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return
+    deadline, patience = time.monotonic() + LINGER_S, connection.gettimeout()
+    connection.settimeout(SILENCE_S)
+    with suppress(*BROKEN):  # then gunicorn closes the connection
+        for _ in range(LINGER_BYTES // BLOCK_BYTES):
+            if time.monotonic() > deadline or not environ["wsgi.input"].read(BLOCK_BYTES):
+                break
+    with suppress(OSError):
+        connection.settimeout(patience)

@@ -46,12 +46,12 @@ class PlainPasswords:
 
     def hash(self, password: str) -> str:
         """Give a salted hash."""
-        salt = secrets.token_hex(8)
-        return f"plain${salt}${_digest(salt, password)}"
+        salt = f"plain${secrets.token_hex(8)}"
+        return f"{salt}${_digest(salt, password)}"
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Check a password."""
-        _, salt, digest = (password_hash or "plain$$").split("$", 2)
+        salt, _, digest = (password_hash or "").rpartition("$")
         return hmac.compare_digest(digest, _digest(salt, password))
 
 

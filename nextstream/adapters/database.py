@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from nextstream.adapters import database_tables as tables
-from nextstream.adapters.database_engine import open_engine, our_errors
+from nextstream.adapters.database_engine import PATIENCE_S, open_engine, our_errors
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import Event
 from nextstream.domain.plan import Piece
@@ -38,8 +38,8 @@ OUTBOX_LOCK = 0x6E657874  # any number that no other lock of the database has
 class SqlDatabase:
     """A database by its URL; build it after forking, for connections don't survive one."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
+    def __init__(self, url: str, patience_s: float = PATIENCE_S) -> None:
+        self._engine = open_engine(url, patience_s=patience_s)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
@@ -14,10 +15,11 @@ from nextstream.errors import BadRequest, Conflict, DatabaseUnavailable, Misconf
 
 PATIENCE_S = 10  # for a lock or a free connection: transactions last milliseconds
 CONNECT_S = 5
+RETRY_S = 0.02
 WHICH = "NEXTSTREAM_DATABASE_URL must start with sqlite:///path or postgresql://host."
 
 
-def open_engine(url: str, *, patience_s: int = PATIENCE_S, foreign_keys: bool = True) -> Engine:
+def open_engine(url: str, *, patience_s: float = PATIENCE_S, foreign_keys: bool = True) -> Engine:
     """Give an engine for a database, which connects when first used; raises Misconfigured.
 
     Open it after forking: two processes can't share a connection.
@@ -60,29 +62,29 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def _open_sqlite(url: URL, patience_s: int, *, foreign_keys: bool) -> Engine:
+def _open_sqlite(url: URL, patience_s: float, *, foreign_keys: bool) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
         # Transactions take turns in SQLite anyway. In a queue for one connection the next one
-        # starts at once; those that wait for SQLite's lock sleep and try again.
+        # starts at once; those that wait for SQLite's lock sleep longer and longer between tries.
         pool_size=1,
         max_overflow=0,
         pool_timeout=patience_s,
         connect_args={"timeout": patience_s},  # for other processes: SQLite's busy_timeout
     )
     pragmas = (
-        "PRAGMA journal_mode = WAL",  # one fsync for a commit, and readers of a backup stop nobody
         # With NORMAL, a power cut takes the last commits of a WAL, whose uploads were confirmed.
         "PRAGMA synchronous = FULL",
         f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}",  # SQLite's own default is off
     )
 
     @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _: object) -> None:
+    def set_up(connection: sqlite3.Connection, _: object) -> None:
         # sqlite3 would begin a transaction at its first write, so we do it ourselves: see
         # "Enabling Non-Legacy SQLite Transactional Modes" in SQLAlchemy's documentation.
         connection.isolation_level = None
+        _switch_to_wal(connection, patience_s)
         for pragma in pragmas:
             connection.execute(pragma)
 
@@ -94,11 +96,31 @@ def _open_sqlite(url: URL, patience_s: int, *, foreign_keys: bool) -> Engine:
     return engine
 
 
-def _open_postgres(url: URL, patience_s: int) -> Engine:
+def _switch_to_wal(connection: sqlite3.Connection, patience_s: float) -> None:
+    """Let a commit cost one fsync, and a backup's reads stop nobody; the file keeps the mode.
+
+    In a new file, two connections that switch at once can both be told at once that it is busy:
+    SQLite's own patience doesn't extend to this.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            return
+
+
+def _open_postgres(url: URL, patience_s: float) -> Engine:
+    patience_ms = round(patience_s * 1000)
     chosen = {
         "connect_timeout": CONNECT_S,
-        "options": f"-c lock_timeout={patience_s}s",  # the default waits for ever, as SQLite's doesn't
-        "tcp_user_timeout": 1000 * patience_s,  # a server that is cut off is noticed in 15 minutes else
+        "options": f"-c lock_timeout={patience_ms}",  # PostgreSQL itself waits without end
+        "tcp_user_timeout": patience_ms,  # Linux takes a quarter of an hour to give up a lost server
     }
     return create_engine(
         url,

@@ -183,8 +183,8 @@ class MemoryPieces:
 
     def give_back(self, task: Task, error: str, *, final: bool) -> None:
         """Note why a claimed piece failed."""
-        state = "failed" if final else "waiting"
-        self._save(replace(self._claimed(task), state=state, token=None, lease_until=None, error=error))
+        freed = replace(self._claimed(task), token=None, lease_until=None, frames_done=0)
+        self._save(replace(freed, state="failed" if final else "waiting", error=error))
 
     def _claimed(self, task: Task) -> Task:
         found = self._tasks.get((task.video_id, task.version, task.piece.name))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
+from nextstream import lifeline
 from nextstream.adapters.toolchain import Toolchain
 from nextstream.domain import ffmpeg
 from nextstream.domain.plan import Piece, Plan, Voice
@@ -23,8 +25,6 @@ from nextstream.ports import EncodedPiece, Report
 from nextstream.settings import Settings
 
 PROBE_TIMEOUT_S = 60
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 class FfmpegEncoder:
@@ -117,7 +117,7 @@ def _started(command: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[b
             stderr=errors,
             env={},  # no credentials near untrusted input
             process_group=0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  safe with threads: one system call
+            preexec_fn=partial(lifeline.die_with, os.getpid(), signal.SIGKILL),  # noqa: PLW1509  two system calls, which threads don't disturb
         )
         try:
             yield process, errors
@@ -125,11 +125,6 @@ def _started(command: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[b
             if process.poll() is None:
                 process.kill()
             process.communicate()
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this child when the worker dies, however it dies."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _last_words(errors: IO[bytes]) -> str:

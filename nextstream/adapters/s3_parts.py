@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 import structlog
@@ -18,22 +19,25 @@ PARTS_OF_A_SIZE = 2000  # then they double: S3's 10,000 parts hold 484 GiB
 log = structlog.get_logger()
 
 
-def gather(blocks: Iterable[bytes]) -> Iterator[bytearray]:
+def gather(blocks: Iterable[bytes]) -> Iterator[BytesIO]:
     """Give the bytes of the blocks in parts of equal size, as R2 wants them, the last one shorter.
 
-    Parts grow after 15 GiB only.
+    Parts grow after 15 GiB only. They are files, which urllib3 sends piece by piece; it gives a
+    single string no longer than a connection may take to open.
     """
-    part, number = bytearray(), 0
+    part, number = BytesIO(), 0
     for block in blocks:
         rest = memoryview(block)
         while rest:
-            wanted = size_of(number) - len(part)
-            part += rest[:wanted]
+            wanted = size_of(number) - part.tell()
+            part.write(rest[:wanted])
             rest = rest[wanted:]
-            if len(part) == size_of(number):
+            if part.tell() == size_of(number):
+                part.seek(0)
                 yield part
-                part, number = bytearray(), number + 1
-    if part:
+                part, number = BytesIO(), number + 1
+    if part.tell():
+        part.seek(0)
         yield part
 
 
@@ -43,7 +47,7 @@ def size_of(number: int) -> int:
 
 
 def send(
-    client: Any, name: Mapping[str, str], parts: Iterable[bytearray], content_type: str
+    client: Any, name: Mapping[str, str], parts: Iterable[BytesIO], content_type: str
 ) -> tuple[Mapping[str, Any], int]:
     """Write an object in parts, and give S3's answer and the object's size in bytes.
 
@@ -74,7 +78,7 @@ def _abort(client: Any, upload: Mapping[str, str]) -> None:
 
 
 def _send_parts(
-    client: Any, upload: Mapping[str, str], parts: Iterable[bytearray]
+    client: Any, upload: Mapping[str, str], parts: Iterable[BytesIO]
 ) -> tuple[list[dict[str, Any]], int]:
     """Send a part while the next one is gathered, in order: some servers write them as they come."""
     sent: list[dict[str, Any]] = []
@@ -85,13 +89,13 @@ def _send_parts(
             if waiting:
                 sent.append(waiting.result())
             waiting = sender.submit(_send_part, client, upload, number, part)
-            size_bytes += len(part)
+            size_bytes += part.getbuffer().nbytes
         if waiting:
             sent.append(waiting.result())
     return sent, size_bytes
 
 
-def _send_part(client: Any, upload: Mapping[str, str], number: int, part: bytearray) -> dict[str, Any]:
+def _send_part(client: Any, upload: Mapping[str, str], number: int, part: BytesIO) -> dict[str, Any]:
     with translated(upload["Key"]):
         answer = client.upload_part(**upload, PartNumber=number, Body=part)
     return {"PartNumber": number, "ETag": answer["ETag"]}

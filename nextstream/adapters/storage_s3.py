@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from itertools import chain
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -63,16 +64,19 @@ class S3Storage:
         """Store the blocks as one object; in parts where it is large."""
         name = self._name(key)
         parts = s3_parts.gather(blocks)
-        first = next(parts, bytearray())
-        if len(first) < s3_parts.PART_BYTES:
-            return self.put(key, first, content_type)
+        first = next(parts, BytesIO())
+        if first.getbuffer().nbytes < s3_parts.PART_BYTES:
+            return self.put(key, first.getvalue(), content_type)
         answer, size_bytes = s3_parts.send(self._client, name, chain((first,), parts), content_type)
         return _describe_stored(key, size_bytes, answer)
 
-    def put(self, key: str, body: bytes | bytearray, content_type: str) -> StoredObject:
+    def put(self, key: str, body: bytes, content_type: str) -> StoredObject:
         """Store a small object."""
         with translated(key):
-            answer = self._client.put_object(**self._name(key), Body=body, ContentType=content_type)
+            # A file, since a string would have to be sent whole within the time to connect.
+            answer = self._client.put_object(
+                **self._name(key), Body=BytesIO(body), ContentType=content_type
+            )
         return _describe_stored(key, len(body), answer)
 
     def read(self, key: str) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from nextstream.domain import paths
+from nextstream.domain import lifecycle, paths
 from nextstream.domain.accounts import Account, Role, may_manage
 from nextstream.domain.events import happen
 from nextstream.domain.plan import Kind
@@ -81,8 +81,8 @@ def remove(platform: Platform, account: Account, video_id: str, request_id: str 
 
 
 def progress(platform: Platform, video: Video) -> Progress | None:
-    """Count the frames that are done and planned; None before there is a plan."""
-    if video.plan is None:
+    """Count the frames that are done and planned; None before there is a plan, and after the end."""
+    if video.plan is None or video.state in lifecycle.ENDED:
         return None
     with platform.database.transaction() as tx:
         tasks = tx.pieces.list(video.id, video.version)

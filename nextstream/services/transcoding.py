@@ -19,7 +19,7 @@ import structlog
 from nextstream.domain import dash, fmp4, hls, ladder, lifecycle, paths
 from nextstream.domain import plan as plans
 from nextstream.domain.events import Event, happen
-from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan
+from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Failure, Rendition, Segment, SourceInfo, State, Video
 from nextstream.errors import (
     ClaimLost,
@@ -170,6 +170,10 @@ def _minding(platform: Platform, task: Task) -> Iterator[None]:
         yield
     except ClaimLost:
         log.warning("claim lost", video_id=task.video_id, piece=task.piece.name)
+    except (SystemExit, KeyboardInterrupt):  # the worker is stopped, and the task starts elsewhere
+        with platform.database.transaction() as tx:
+            tx.pieces.give_back(task, "The worker was stopped.", final=False)
+        raise
     except NextStreamError as error:
         final = not error.retryable or task.attempt >= platform.settings.piece_attempts
         with platform.database.transaction() as tx:
@@ -205,7 +209,7 @@ def _plan(settings: Settings, source: SourceInfo) -> Plan:
     """Plan within the server's limits; raises SourceTooLong and SourceTooLarge."""
     if source.duration_s > settings.source_max_s:
         raise SourceTooLong(detail=f"{float(source.duration_s):.0f} s")
-    rungs = ()
+    rungs: tuple[Rung, ...] = ()
     if source.video:
         if source.video.width * source.video.height > settings.source_max_pixels:
             raise SourceTooLarge(detail=f"{source.video.width}x{source.video.height}")

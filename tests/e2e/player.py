@@ -73,9 +73,7 @@ class Viewer:
     def play_to_end(self, wait_s: float) -> None:
         """Play from here on until the video has ended."""
         self.page.evaluate("() => document.querySelector('video').play()")
-        self.page.wait_for_function(
-            "() => document.querySelector('video').ended", timeout=wait_s * 1000
-        )
+        self.page.wait_for_function("() => document.querySelector('video').ended", timeout=wait_s * 1000)
 
     def quality(self) -> dict[str, int]:
         """Give the frames shown and dropped so far."""
@@ -90,9 +88,7 @@ class Viewer:
 def opened(cookies: list[dict[str, Any]] | None = None) -> Iterator[Viewer]:
     """Open a browser without a window."""
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=str(CHROMIUM), headless=True, args=ARGUMENTS
-        )
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=ARGUMENTS)
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.add_init_script(KEEP_BUFFERS)
         context.add_cookies(cookies or [])  # type: ignore[arg-type]  # plain dicts of its own shape

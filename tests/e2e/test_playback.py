@@ -48,7 +48,7 @@ def test_it_plays_to_its_end_without_a_hole_or_a_failed_request(viewer: Viewer) 
         assert len(spans) == 1, kind
         assert spans[0][0] < 0.05
         assert abs(spans[0][1] - 30) < 0.1
-    assert viewer.failed == []
+    assert viewer.failed == [], viewer.failed
 
 
 def test_the_player_takes_segments_of_the_ladder(viewer: Viewer) -> None:

@@ -46,8 +46,10 @@ def test_the_files_the_map_names_are_there() -> None:
         paths = re.findall(r"`([\w/.-]+(?:/|\.py|\.yml))`", line)
         folder = ""
         for path in paths:
-            full = path if "/" in path or path in ("celeryconfig.py", "docker-compose.yml") else folder + path
+            full = (
+                path
+                if "/" in path or path in ("celeryconfig.py", "docker-compose.yml")
+                else folder + path
+            )
             folder = full.rpartition("/")[0] + "/"
             assert (ROOT / full).exists(), full
-
-

@@ -38,7 +38,9 @@ def main() -> None:
             job_s, ready_s = whole_job(house, clip)
             plain_s = plain_ffmpeg(clip)
             ratios.append(job_s / plain_s)
-            print(f"| {run} | {job_s:.1f} | {plain_s:.1f} | {ratios[-1]:.3f} | {ready_s:.1f} |", flush=True)
+            print(
+                f"| {run} | {job_s:.1f} | {plain_s:.1f} | {ratios[-1]:.3f} | {ready_s:.1f} |", flush=True
+            )
     print(f"| median | | | {statistics.median(ratios):.3f} | |")
 
 

@@ -1,6 +1,6 @@
 """Playback of the clip in Chromium: where it starts, five seeks, play to the end, failed requests.
 
-    python -m tests.figures.playback [FILE]
+python -m tests.figures.playback [FILE]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Upload of a 1 GiB file: MB/s and the peak memory of each process, raw PUT and multipart form.
 
-    python -m tests.figures.upload [SIZE_MIB]
+python -m tests.figures.upload [SIZE_MIB]
 """
 
 from __future__ import annotations

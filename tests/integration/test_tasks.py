@@ -16,6 +16,8 @@ from nextstream.domain.video import State
 from tests import sources, workers
 from tests.workers import House
 
+PROBE = queue.PROBE_TASK
+
 # An ffmpeg that does something odd before, or in place of, an encode; looks at its abilities work.
 ODD_FFMPEG = """#!/bin/bash
 case " $* " in *" -progress "*) {oddity} ;; esac
@@ -79,7 +81,7 @@ def test_the_result_of_the_probe_is_the_result_of_the_whole(house: House, source
     video = house.put_in(source)
     with house.worker():
         app = sender(house)
-        task: AsyncResult = app.send_task(queue.PROBE_TASK, (video.id, 1), queue="media", priority=2)
+        task: AsyncResult = app.send_task(PROBE, (video.id, 1), queue="media", priority=2)
         task.get(timeout=60)
         assert house.video(video.id).state is State.READY
 
@@ -119,15 +121,29 @@ def test_a_worker_that_is_stopped_gives_its_piece_back_and_says_when_it_drains(
     video = house.put_in(source)
     with house.worker("-c", "1") as process:
         house.platform.dispatcher.transcode(video.id, 1, None)
-        workers.wait_until(lambda: tally(house, video.id)["task.started", "media.audio"] == 1, 30)
+        given_back = house.wait_event("task.started", video.id, lambda e: e.data["task"] != PROBE)
         process.send_signal(signal.SIGTERM)
         process.wait(20)
     workers_own = [event.type for event in house.events(prefix="worker.")]
     assert workers_own == ["worker.online", "worker.draining", "worker.offline"]
-    assert tally(house, video.id)["task.retried", "media.audio"] == 1
-    draining = house.wait_event("worker.draining").time
-    assert draining < house.wait_event("task.retried", video.id).time
-    assert waiting(house) == 3  # all pieces of the source: the one given back, and those never begun
+    retried = house.wait_event("task.retried", video.id)
+    assert retried.data["task_id"] == given_back.data["task_id"]
+    assert house.wait_event("worker.draining").time < retried.time
+    assert all(task.state == "waiting" for task in house.pieces(video.id) if task.piece.name != "probe")
+    assert waiting(house) == len(house.video(video.id).plan.pieces)
+
+
+def test_another_worker_ends_what_a_stopped_one_began(house: House, source: Path) -> None:
+    disturb(house, "exec sleep 60")
+    video = house.put_in(source)
+    with house.worker("-c", "2") as process:
+        house.platform.dispatcher.transcode(video.id, 1, None)
+        house.wait_event("task.started", video.id, lambda e: e.data["task"] != PROBE)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    disturb(house, ":")
+    with house.worker("-c", "2"):
+        assert house.wait_ended(video.id).state is State.READY
 
 
 def waiting(house: House) -> int:
@@ -141,21 +157,26 @@ def test_a_task_that_is_revoked_before_it_starts_is_told_of_once(house: House, s
     with house.worker("-c", "1"):
         task_id = "to-be-revoked"
         app.control.revoke(task_id)
-        app.send_task(queue.PROBE_TASK, (video.id, 1), queue="media", priority=2, task_id=task_id)
+        app.send_task(PROBE, (video.id, 1), queue="media", priority=2, task_id=task_id)
         event = house.wait_event("task.revoked", video.id)
     assert event.data["task_id"] == task_id
     assert tally(house, video.id) == {("task.revoked", "media.probe"): 1}
 
 
-def test_a_task_over_its_time_limit_is_told_of_as_failed_once(house: House, source: Path) -> None:
-    disturb(house, "exec sleep 60")
+def test_a_task_over_its_time_limit_is_told_of_as_failed_once(
+    house: House, source: Path, tmp_path: Path
+) -> None:
+    slow = tmp_path / "ffprobe"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o700)
     video = house.put_in(source)
-    with house.worker("-c", "1", "--time-limit", "3"):
-        house.platform.dispatcher.transcode(video.id, 1, "req-9")
+    with house.worker("-c", "1", NEXTSTREAM_FFPROBE=str(slow)):
+        limits = {"queue": "media", "priority": 2, "time_limit": 1}
+        sender(house).send_task(PROBE, (video.id, 1), headers={"request_id": "req-9"}, **limits)
         event = house.wait_event("task.failed", video.id)
     assert event.data["error"] == "TimeLimitExceeded"
     assert event.request_id == "req-9"
-    assert tally(house, video.id)["task.failed", event.data["task"]] == 1
+    assert tally(house, video.id) == {("task.started", PROBE): 1, ("task.failed", PROBE): 1}
 
 
 def test_tasks_of_a_smaller_priority_number_come_first(house: House) -> None:

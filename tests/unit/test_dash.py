@@ -92,9 +92,11 @@ def test_the_duration_is_exact_and_never_cuts_the_last_frame(seconds: Fraction, 
 
 def test_rungs_of_one_codec_share_a_set_and_each_audio_track_has_its_own() -> None:
     hevc = rung("h720", codec="hvc1.1.6.L93.B0")
-    sets = parse(*ladder(), hevc, voice("a2", channels=6)).findall(".//AdaptationSet", NS)
+    sets = parse(
+        hevc, *ladder(), rung("h360", 360, codec="hvc1.1.6.L63.B0"), voice("a2", channels=6)
+    ).findall(".//AdaptationSet", NS)
     members = [[r.get("id") for r in s.findall("Representation", NS)] for s in sets]
-    assert members == [["v1080", "v720", "v360"], ["h720"], ["a0"], ["a1"], ["a2"]]
+    assert members == [["v1080", "v720", "v360"], ["h720", "h360"], ["a0"], ["a1"], ["a2"]]
     assert len({s.get("id") for s in sets}) == len(sets)
     assert [s.get("lang") for s in sets] == [None, None, "en", "de", "en"]
     layouts = [s.find("AudioChannelConfiguration", NS) for s in sets[2:]]

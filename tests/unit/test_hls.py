@@ -247,9 +247,9 @@ def test_a_silent_video_names_no_sound() -> None:
 
 
 def test_sound_alone_is_one_plain_variant() -> None:
-    text = hls.master([voice()], Fraction(25))
+    text = hls.master([voice()], Fraction(25), "v1/")
     [(stated, uri)] = variants(text)
-    assert uri == "a0/index.m3u8"
+    assert uri == "v1/a0/index.m3u8"
     assert stated.keys().isdisjoint({"RESOLUTION", "FRAME-RATE", "AUDIO"})
     assert "EXT-X-MEDIA" not in text
     assert "I-FRAME" not in text

@@ -291,4 +291,3 @@ def test_pieces_of_another_version_are_not_touched(platform: Platform) -> None:
 def test_publish_is_the_last_piece_of_a_plan(platform: Platform) -> None:
     transcoding.probe(platform, ID, 1, "w")
     assert list(tasks_of(platform))[-1] == PUBLISH.name
-

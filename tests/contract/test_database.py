@@ -1,0 +1,333 @@
+"""What every database does: transactions, accounts and the outbox."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from nextstream.adapters.database import SqlDatabase
+from nextstream.adapters.database_engine import open_engine
+from nextstream.adapters.database_memory import MemoryDatabase
+from nextstream.domain.accounts import Role
+from nextstream.domain.plan import PROBE
+from nextstream.errors import (
+    AccountExists,
+    BadRequest,
+    Conflict,
+    DatabaseUnavailable,
+    StaleVideo,
+)
+from nextstream.ports import Database
+from tests.contract.conftest import Open
+from tests.contract.rows import ACCOUNT, VIDEO, event, store
+
+
+def places(database: Database) -> list[tuple[int, str]]:
+    with database.transaction() as tx:
+        return [(entry.place, entry.event.id) for entry in tx.outbox.page(0, 1000)]
+
+
+# A transaction is all or nothing.
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, StaleVideo])
+def test_nothing_of_a_block_that_raises_is_stored(
+    database: Database, error: type[BaseException]
+) -> None:
+    store(database, VIDEO)
+    with pytest.raises(error), database.transaction() as tx:  # noqa: PT012  the block is what is tested
+        tx.videos.save(replace(VIDEO, title="changed"))
+        tx.videos.add(replace(VIDEO, id="v2"))
+        tx.pieces.add("v2", 1, [PROBE])
+        tx.accounts.add(ACCOUNT)
+        tx.outbox.add(event())
+        raise error
+    with database.transaction() as tx:
+        assert tx.videos.page(None, None, 9) == [VIDEO]
+        assert tx.pieces.list("v2", 1) == []
+        assert tx.accounts.count() == 0
+        assert tx.outbox.page(0, 9) == []
+
+
+def test_a_transaction_reads_what_it_wrote(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.videos.add(VIDEO)
+        tx.pieces.add("v1", 1, [PROBE])
+        tx.outbox.add(event())
+        assert tx.videos.get("v1") == VIDEO
+        assert len(tx.pieces.list("v1", 1)) == len(tx.outbox.unsent(9)) == 1
+
+
+def test_another_connection_reads_what_was_committed_and_nothing_before(open_database: Open) -> None:
+    first, second = open_database(), open_database()
+    store(first, VIDEO)
+    with second.transaction() as tx:
+        assert tx.videos.get("v1") == VIDEO
+
+
+def test_a_change_to_what_another_transaction_is_changing_gives_up_in_time(open_database: Open) -> None:
+    first, second = open_database(), open_database()
+    store(first, VIDEO)
+    with first.transaction() as tx:
+        tx.videos.save(replace(VIDEO, title="first"))
+        with pytest.raises(DatabaseUnavailable) as caught, second.transaction() as other:
+            other.videos.save(replace(VIDEO, title="second"))
+    assert caught.value.retryable
+    with first.transaction() as tx:
+        assert tx.videos.get("v1").title == "first"
+
+
+def memory_away(_: Path) -> Database:
+    database = MemoryDatabase()
+    database.away = True
+    return database
+
+
+AWAY: dict[str, Callable[[Path], Database]] = {
+    "memory": memory_away,
+    "sqlite": lambda folder: SqlDatabase(f"sqlite:///{folder}/missing/a.db"),
+    "sqlite that is another file": lambda folder: SqlDatabase(f"sqlite:///{garbage(folder)}"),
+    "sqlite without tables": lambda folder: SqlDatabase(f"sqlite:///{folder}/a.db"),
+    "postgres": lambda _: SqlDatabase("postgresql://u:geheim@127.0.0.1:1/x"),
+}
+
+
+def garbage(folder: Path) -> Path:
+    (folder / "garbage").write_bytes(b"no database" * 999)
+    return folder / "garbage"
+
+
+@pytest.mark.parametrize("kind", AWAY)
+def test_a_database_that_is_away_is_told_as_an_error_worth_a_retry(kind: str, tmp_path: Path) -> None:
+    database = AWAY[kind](tmp_path)
+    with pytest.raises(DatabaseUnavailable) as caught, database.transaction() as tx:
+        tx.accounts.count()
+    assert caught.value.retryable
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_lost_connection_loses_its_transaction_and_no_later_one(postgres_database: str) -> None:
+    database = SqlDatabase(postgres_database)
+    with pytest.raises(DatabaseUnavailable), database.transaction() as tx:  # noqa: PT012  as above
+        tx.videos.add(VIDEO)
+        cut_connections(postgres_database)
+        tx.accounts.count()
+    cut_connections(postgres_database)  # and the idle one, as a restart of the server would
+    with database.transaction() as tx:
+        assert tx.videos.page(None, None, 9) == []
+    database.close()
+
+
+def cut_connections(url: str) -> None:
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    engine.dispose()
+
+
+def test_half_a_character_is_the_users_mistake(database_url: str) -> None:
+    database = SqlDatabase(database_url)
+    with pytest.raises(BadRequest), database.transaction() as tx:
+        tx.accounts.find("\ud800")
+    database.close()
+
+
+def test_a_nul_that_postgres_can_not_hold_is_the_users_mistake(postgres_database: str) -> None:
+    database = SqlDatabase(postgres_database)
+    with pytest.raises(BadRequest), database.transaction() as tx:
+        tx.accounts.find("a\x00b")
+    database.close()
+
+
+def test_an_error_carries_no_values(database_url: str) -> None:
+    database = SqlDatabase(database_url)
+    secret = replace(VIDEO, title="geheim")
+    store(database, secret)
+    with pytest.raises(Conflict) as caught:
+        store(database, secret)
+    assert "geheim" not in f"{caught.value} {caught.value.__cause__}"
+    database.close()
+
+
+def change_often(url: str) -> None:
+    database, saved = SqlDatabase(url), 0
+    while saved < 50:
+        with suppress(StaleVideo), database.transaction() as tx:
+            video = tx.videos.get("v1")
+            tx.videos.save(replace(video, version=video.version + 1))
+            tx.outbox.add(event(n=saved))
+            saved += 1
+    database.close()
+
+
+def test_two_processes_change_one_database_and_no_change_is_lost(database_url: str) -> None:
+    database = SqlDatabase(database_url)
+    store(database, VIDEO)
+    database.close()  # as connections don't survive a fork
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=change_often, args=(database_url,)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    with database.transaction() as tx:
+        assert tx.videos.get("v1").version == 101
+        assert len(tx.outbox.page(0, 1000)) == 100
+    database.close()
+
+
+# Accounts.
+
+
+def test_an_account_is_found_by_id_and_by_name_in_any_case(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.accounts.add(ACCOUNT)
+    with database.transaction() as tx:
+        assert tx.accounts.get("a1") == tx.accounts.find("BoB") == ACCOUNT
+        assert tx.accounts.get("bob") is tx.accounts.find("a1") is None
+        assert tx.accounts.count() == 1
+
+
+def test_a_name_is_taken_once_and_the_transaction_goes_on(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.accounts.add(ACCOUNT)
+        with pytest.raises(AccountExists):
+            tx.accounts.add(replace(ACCOUNT, id="a2"))
+        tx.accounts.add(replace(ACCOUNT, id="a3", name="ann"))
+    with database.transaction() as tx:
+        assert tx.accounts.count() == 2
+        assert tx.accounts.get("a2") is None
+
+
+def test_of_many_who_want_a_name_one_gets_it(open_database: Open) -> None:
+    def register(n: int) -> bool:
+        with suppress(AccountExists), open_database().transaction() as tx:
+            tx.accounts.add(replace(ACCOUNT, id=f"a{n}"))
+            return True
+        return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(register, range(4))) == 1
+
+
+def test_a_changed_account_is_stored(database: Database) -> None:
+    changed = replace(ACCOUNT, password_hash="$new", role=Role.OPERATOR)
+    with database.transaction() as tx:
+        tx.accounts.add(ACCOUNT)
+        tx.accounts.save(changed)
+    with database.transaction() as tx:
+        found = tx.accounts.get("a1")
+    assert found == changed
+    assert isinstance(found and found.role, Role)
+
+
+def test_an_account_can_not_take_anothers_name_or_come_back(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.accounts.add(ACCOUNT)
+        tx.accounts.add(replace(ACCOUNT, id="a2", name="ann"))
+        with pytest.raises(AccountExists):
+            tx.accounts.save(replace(ACCOUNT, id="a2"))
+        with pytest.raises(Conflict):
+            tx.accounts.save(replace(ACCOUNT, id="gone", name="eve"))
+        assert tx.accounts.find("ann") == replace(ACCOUNT, id="a2", name="ann")
+
+
+# The outbox.
+
+
+def test_events_come_back_in_the_order_they_went_in(database: Database) -> None:
+    events = [event(n=n, text="ü 日本", rungs=[{"height": 720}], none=None) for n in range(5)]
+    with database.transaction() as tx:
+        tx.outbox.add(*events[:3])
+        tx.outbox.add()
+    with database.transaction() as tx:
+        tx.outbox.add(*events[3:])
+    with database.transaction() as tx:
+        entries = tx.outbox.page(0, 99)
+    assert [entry.event for entry in entries] == events
+    assert [entry.sent for entry in entries] == [False] * 5
+    grown = [entry.place for entry in entries]
+    assert grown == sorted(set(grown))
+    assert grown[0] > 0
+
+
+def test_what_is_known_to_be_sent_is_not_given_again(database: Database) -> None:
+    events = [event(n=n) for n in range(4)]
+    with database.transaction() as tx:
+        tx.outbox.add(*events)
+    for _ in range(2):
+        with database.transaction() as tx:
+            tx.outbox.mark_sent(events[n].id for n in (0, 2))
+            tx.outbox.mark_sent([])
+            tx.outbox.mark_sent(["unknown"])
+    with database.transaction() as tx:
+        assert [entry.event for entry in tx.outbox.unsent(9)] == [events[1], events[3]]
+        assert [entry.event for entry in tx.outbox.unsent(1)] == [events[1]]
+        assert [entry.sent for entry in tx.outbox.page(0, 9)] == [True, False, True, False]
+
+
+def test_events_are_read_on_from_a_place_of_one_key_or_all(database: Database) -> None:
+    events = [event(key="ab"[n % 2]) for n in range(6)]
+    with database.transaction() as tx:
+        tx.outbox.add(*events)
+        first, second = tx.outbox.page(0, 2)
+        assert [entry.event for entry in tx.outbox.page(second.place, 3)] == events[2:5]
+        assert [entry.event for entry in tx.outbox.page(first.place, 9, "a")] == [events[2], events[4]]
+        assert tx.outbox.page(0, 9, "c") == []
+
+
+def test_no_event_appears_behind_a_place_that_could_be_read(open_database: Open) -> None:
+    first, second, committed = open_database(), open_database(), threading.Event()
+
+    def add_another() -> None:
+        while not committed.is_set():
+            with suppress(DatabaseUnavailable):
+                with second.transaction() as tx:
+                    tx.outbox.add(event(n=2))
+                committed.set()
+
+    thread = threading.Thread(target=add_another)
+    with first.transaction() as tx:
+        tx.outbox.add(event(n=1))
+        thread.start()
+        assert not committed.wait(0.5)
+    thread.join(10)
+    with first.transaction() as tx:
+        assert [entry.event.data["n"] for entry in tx.outbox.page(0, 9)] == [1, 2]
+
+
+def test_an_event_is_stored_once(database: Database) -> None:
+    one = event()
+    with database.transaction() as tx:
+        tx.outbox.add(one)
+    with pytest.raises(Conflict), database.transaction() as tx:
+        tx.outbox.add(one)
+    assert len(places(database)) == 1
+
+
+def test_places_grow_over_rollbacks(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.outbox.add(event())
+    with pytest.raises(RuntimeError), database.transaction() as tx:  # noqa: PT012  as above
+        tx.outbox.add(event())
+        raise RuntimeError
+    last = event()
+    with database.transaction() as tx:
+        tx.outbox.add(last)
+    (first, _), (second, kept) = places(database)
+    assert second > first
+    assert kept == last.id

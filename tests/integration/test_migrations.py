@@ -1,0 +1,224 @@
+"""Bringing databases of either kind to this version's tables."""
+
+from __future__ import annotations
+
+import ast
+import multiprocessing
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, event, inspect, text
+
+from nextstream import wiring
+from nextstream.adapters.database import SqlTransaction
+from nextstream.adapters.database_engine import open_engine
+from nextstream.adapters.database_migrations import FOLDER, draft, migrate
+from nextstream.adapters.database_tables import metadata
+from nextstream.errors import DatabaseUnavailable, Misconfigured
+from nextstream.settings import Settings
+from tests.contract.rows import CHUNK, LATER, MADE, NOW, VIDEO
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a database without tables."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path}/test 100%.db"
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    engine = open_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+ALL = {"videos", "pieces", "accounts", "outbox", "alembic_version"}
+
+
+def test_the_steps_lead_to_the_tables(url: str, engine: Engine) -> None:
+    migrate(url)
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_steps_and_tables_give_the_same_schema_to_the_letter(tmp_path: Path) -> None:
+    """Compare what compare_metadata can't see: cascades, partial indexes and automatic numbers."""
+    stepped = open_engine(f"sqlite:///{tmp_path}/steps.db")
+    made = open_engine(f"sqlite:///{tmp_path}/tables.db")
+    migrate(str(stepped.url))
+    metadata.create_all(made)
+    assert schema(stepped) == schema(made)
+
+
+def schema(engine: Engine) -> dict[str, list[str]]:
+    """Give what made each table and index, in lines whose order doesn't matter."""
+    with engine.begin() as connection:
+        rows = connection.execute(
+            text("SELECT name, sql FROM sqlite_master WHERE tbl_name <> 'alembic_version'")
+        )
+        found = {
+            name: sorted(line.strip(",) ") for line in (sql or "").splitlines()) for name, sql in rows
+        }
+    engine.dispose()
+    return found
+
+
+def test_migrating_again_changes_nothing(url: str, engine: Engine) -> None:
+    migrate(url)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO accounts VALUES ('a', 'a', 'a', 'viewer', '2030-01-01')"))
+    migrate(url)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM accounts")).scalar_one() == 1
+    assert tables(engine) - {"sqlite_sequence"} == ALL
+
+
+def test_many_processes_may_migrate_at_once(url: str, engine: Engine) -> None:
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(6)
+
+    def join_in() -> None:
+        start.wait(30)
+        migrate(url)
+
+    crowd = [context.Process(target=join_in) for _ in range(start.parties)]
+    for process in crowd:
+        process.start()
+    for process in crowd:
+        process.join(60)
+    assert [process.exitcode for process in crowd] == [0] * len(crowd)
+    assert tables(engine) - {"sqlite_sequence"} == ALL
+
+
+def test_a_new_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    Timer(0.3, other.rollback).start()
+    migrate(f"sqlite:///{tmp_path}/a.db")
+    other.close()
+
+
+def test_a_step_that_fails_leaves_the_database_as_it_was(url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE outbox (mine int)"))
+    with pytest.raises(DatabaseUnavailable):
+        migrate(url)
+    assert tables(engine) == {"outbox"}
+
+
+def test_a_newer_database_is_told_in_a_sentence(url: str, engine: Engine) -> None:
+    migrate(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Misconfigured, match="another version of NextStream"):
+        migrate(url)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "x", "mysql://h/d", "sqlite://", "sqlite:///:memory:", "oracle://x"]
+)
+def test_a_url_that_means_no_database_is_told_in_a_sentence(wrong: str) -> None:
+    with pytest.raises(Misconfigured, match="NEXTSTREAM_DATABASE_URL must start"):
+        migrate(wrong)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgres_is_meant_by_all_its_names(postgres_url: str, scheme: str) -> None:
+    migrate(f"{scheme}://{postgres_url.partition('://')[2]}")
+
+
+def test_a_draft_of_no_change_is_an_empty_step(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "migrations")
+    step = draft("nothing new", tmp_path / "migrations")
+    number = len(list((FOLDER / "versions").glob("0*.py"))) + 1
+    assert step.name == f"{number:04d}_nothing_new.py"
+    *_, upgrade = ast.parse(step.read_text()).body
+    assert isinstance(upgrade, ast.FunctionDef)
+    assert isinstance(upgrade.body[-1], ast.Pass)
+
+
+def test_a_draft_depends_on_no_code_of_today(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "migrations")
+    for step in (tmp_path / "migrations" / "versions").glob("*.py"):
+        step.unlink()
+    step = draft("all", tmp_path / "migrations").read_text()
+    compile(step, "step", "exec")
+    assert "nextstream" not in step
+    assert "sa.DateTime(timezone=True)" in step
+
+
+def test_wiring_migrates_what_the_settings_name(tmp_path: Path) -> None:
+    wiring.migrate(Settings(data_dir=tmp_path))
+    wiring.migrate(Settings(database_url=wiring.MEMORY))
+    assert (tmp_path / "nextstream.db").exists()
+
+
+def test_sqlite_keeps_what_it_confirmed_and_what_refers_to_it(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/a.db")
+    with engine.begin() as connection:
+        found = [
+            connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    full = 2
+    assert found == ["wal", full, 1, 10_000]
+    engine.dispose()
+
+
+def test_no_query_reads_a_whole_table(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    migrate(url)
+    engine, asked = open_engine(url), list[tuple[str, Any]]()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_: Connection, __: object, statement: str, values: Any, *___: object) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked.append((statement, values))
+
+    with engine.begin() as connection:
+        ask_everything(SqlTransaction(connection))
+        plans = {
+            line.detail: statement
+            for statement, values in list(asked)
+            for line in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        }
+    engine.dispose()
+    assert len(asked) >= 9
+    # A scan by an index that is already in the order of the answer ends with its limit.
+    scans = {d: s for d, s in plans.items() if "SCAN" in d and "USING INDEX" not in d}
+    # An encode has some hundred pieces: sorting those is nothing.
+    sorts = {d: s for d, s in plans.items() if "TEMP" in d and "FROM pieces" not in s}
+    assert scans | sorts == {}
+
+
+def ask_everything(tx: SqlTransaction) -> None:
+    tx.videos.add(VIDEO)
+    tx.videos.save(VIDEO)
+    tx.videos.page(None, "v1", 9)
+    tx.videos.page("owner", "v1", 9)
+    tx.pieces.add("v1", 1, [CHUNK])
+    tx.pieces.list("v1", 1)
+    task = tx.pieces.claim("v1", 1, CHUNK.name, "w", NOW, LATER)
+    assert task
+    tx.pieces.finish(task, MADE)
+    tx.accounts.get("a")
+    tx.accounts.find("a")
+    tx.outbox.unsent(9)
+    tx.outbox.page(5, 9)
+    tx.outbox.page(5, 9, "v1")
+    tx.outbox.mark_sent(["e1", "e2"])
+    tx.videos.remove("v1")

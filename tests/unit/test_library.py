@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from nextstream import wiring
+from nextstream.adapters.clock import HandClock
+from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
+from nextstream.domain.accounts import Account, Role
+from nextstream.domain.plan import Kind
+from nextstream.domain.video import State, Video
+from nextstream.errors import NotAllowed, NotFound, StorageUnavailable, VideoNotFound, VideoNotReady
+from nextstream.ports import Platform
+from nextstream.services import events, library, playback, transcoding, uploads
+
+ADA = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
+BOB = replace(ADA, id="bob", name="bob")
+OPERATOR = replace(ADA, id="operator", name="operator", role=Role.OPERATOR)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def platform(clock: HandClock) -> Platform:
+    return wiring.in_memory(clock=clock)
+
+
+def upload(platform: Platform, owner: Account = ADA) -> Video:
+    return uploads.receive(platform, owner, "clip.mp4", None, [b"film"], None)
+
+
+def planned(platform: Platform) -> Video:
+    """Give a video whose encode is planned."""
+    video = upload(platform)
+    transcoding.probe(platform, video.id, 1, "worker")
+    return library.get(platform, ADA, video.id)
+
+
+def test_a_video_is_there_for_its_owner_and_operators_alone(platform: Platform) -> None:
+    video = upload(platform)
+    assert library.get(platform, ADA, video.id) == library.get(platform, OPERATOR, video.id) == video
+    for get in (library.get, library.remove):
+        with pytest.raises(VideoNotFound):
+            get(platform, BOB, video.id)
+
+
+def test_pages_hold_ones_own_videos_and_operators_all(platform: Platform, clock: HandClock) -> None:
+    made = []
+    for owner in (ADA, BOB, ADA):
+        made.append(upload(platform, owner).id)
+        clock.advance(1)
+
+    def ids(page: library.Page) -> list[str]:
+        return [video.id for video in page.videos]
+
+    assert ids(library.page(platform, ADA, None, 10)) == [made[2], made[0]]
+    assert ids(library.page(platform, OPERATOR, None, 10)) == made[::-1]
+    first = library.page(platform, OPERATOR, None, 2)
+    assert (ids(first), first.next) == ([made[2], made[1]], made[1])
+    last = library.page(platform, OPERATOR, first.next, 2)
+    assert (ids(last), last.next) == ([made[0]], None)
+
+
+def test_a_page_that_just_fits_is_the_last(platform: Platform) -> None:
+    upload(platform)
+    assert library.page(platform, ADA, None, 1).next is None
+
+
+def test_a_removed_video_is_gone_with_its_files_and_work(platform: Platform) -> None:
+    video, other = planned(platform), upload(platform)
+    library.remove(platform, ADA, video.id, "r9")
+    assert {found.key for found in platform.storage.list("")} == {f"videos/{other.id}/source"}
+    with platform.database.transaction() as tx:
+        assert not tx.pieces.list(video.id, 1)
+        event = tx.outbox.page(0, 100, video.id)[-1].event
+    assert (event.type, event.request_id, event.data) == ("video.deleted", "r9", {"by": "ada"})
+    with pytest.raises(VideoNotFound):
+        library.remove(platform, ADA, video.id)
+
+
+def test_a_removal_that_fails_half_way_can_be_repeated(platform: Platform) -> None:
+    video = upload(platform)
+
+    class Away:
+        def remove(self, prefix: str) -> int:
+            raise StorageUnavailable
+
+    with pytest.raises(StorageUnavailable):
+        library.remove(replace(platform, storage=Away()), ADA, video.id)  # type: ignore[arg-type]
+    library.remove(platform, ADA, video.id)
+    assert not list(platform.storage.list(""))
+
+
+def test_there_is_no_progress_before_the_plan(platform: Platform) -> None:
+    assert library.progress(platform, upload(platform)) is None
+
+
+def test_progress_counts_frames_of_every_rung(platform: Platform, clock: HandClock) -> None:
+    video = planned(platform)
+    assert video.plan is not None
+    rungs, frames = video.plan.rungs, video.plan.frames
+    start = library.progress(platform, video)
+    assert start is not None
+    assert (start.frames_done, start.frames_planned) == (0, frames * len(rungs))
+    assert (start.percent, start.fps, start.eta_s) == (0, None, None)
+    assert [rung.height for rung in start.rungs] == [min(r.width, r.height) for r in rungs]
+
+    clock.advance(10)
+    first = next(piece for piece in video.plan.pieces if piece.kind is Kind.VIDEO)
+    now, until = clock.now(), clock.now() + timedelta(60)
+    with platform.database.transaction() as tx:
+        task = tx.pieces.claim(video.id, 1, first.name, "worker", now, until)
+        assert task is not None
+        tx.pieces.beat(task, 30, until)
+    soon = library.progress(platform, video)
+    assert soon is not None
+    assert [rung.frames_done for rung in soon.rungs] == [30] * len(rungs)
+    assert soon.frames_done == 30 * len(rungs)
+    assert soon.fps == pytest.approx(3 * len(rungs), abs=0.1)
+    assert soon.eta_s == pytest.approx((frames - 30) / 3, abs=1)
+
+    with platform.database.transaction() as tx:
+        tx.pieces.finish(task, ())
+    later = library.progress(platform, video)
+    assert later is not None
+    assert {rung.frames_done for rung in later.rungs} == {first.frames}
+    assert later.percent == 100 * first.frames // frames
+
+
+def test_progress_of_sound_alone_counts_the_grid_it_has_passed(clock: HandClock) -> None:
+    encoder = MemoryEncoder(replace(CLIP, video=None))
+    platform = wiring.in_memory(clock=clock, encoder=encoder)
+    video = planned(platform)
+    progress = library.progress(platform, video)
+    assert progress is not None
+    assert (progress.rungs, progress.frames_done) == ((), 0)
+    assert progress.frames_planned > 0
+    [audio] = [name for name in work(platform, video) if name.startswith("audio")]
+    transcoding.encode(platform, video.id, 1, audio, "worker")
+    heard = library.progress(platform, video)
+    assert heard is not None
+    assert (heard.percent, heard.frames_done) == (100, progress.frames_planned)
+
+
+def work(platform: Platform, video: Video) -> list[str]:
+    with platform.database.transaction() as tx:
+        return [task.piece.name for task in tx.pieces.list(video.id, 1)]
+
+
+def test_a_finished_encode_has_no_progress_left_to_tell(platform: Platform) -> None:
+    video = transcoding.run(platform, upload(platform).id, 1, slots=1)
+    assert video.state is State.READY
+    assert library.progress(platform, video) is None
+
+
+def test_a_ready_video_has_a_master_that_names_what_is_there(platform: Platform) -> None:
+    video = transcoding.run(platform, upload(platform).id, 1, slots=1)
+    text = playback.master(platform, video.id)
+    names = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(names) >= 3
+    for name in names:
+        assert playback.file(platform, video.id, name).size_bytes
+    small = playback.master(platform, video.id, max_height=360)
+    assert set(small.splitlines()) < set(text.splitlines())
+    assert "RESOLUTION=640x360" in small
+
+
+def test_a_file_that_may_still_come_is_not_ready(platform: Platform) -> None:
+    video = upload(platform)
+    for name in ("master.m3u8", "manifest.mpd", "v1/v720/00001.m4s"):
+        with pytest.raises(VideoNotReady):
+            playback.file(platform, video.id, name)
+    with pytest.raises(VideoNotReady):
+        playback.master(platform, video.id)
+
+
+def test_a_file_that_will_never_come_is_not_found(platform: Platform) -> None:
+    video = transcoding.run(platform, upload(platform).id, 1, slots=1)
+    for video_id, name, error in [
+        (video.id, "v1/v720/99999.m4s", NotFound),
+        (video.id, "v2/v720/00001.m4s", NotFound),
+        ("nobody", "master.m3u8", VideoNotFound),
+    ]:
+        with pytest.raises(error) as caught:
+            playback.file(platform, video_id, name)
+        assert not isinstance(caught.value, VideoNotReady)
+
+
+@pytest.mark.parametrize(
+    "name", ["source", "../x/master.m3u8", "v1//a.m4s", "/etc/passwd.mp4", "v1/.a/b.m4s"]
+)
+def test_no_name_reaches_what_is_private(platform: Platform, name: str) -> None:
+    video = upload(platform)
+    with pytest.raises(NotFound) as caught:
+        playback.file(platform, video.id, name)
+    assert not isinstance(caught.value, VideoNotReady)
+
+
+def test_events_are_for_operators(platform: Platform) -> None:
+    upload(platform)
+    with pytest.raises(NotAllowed):
+        events.page(platform, ADA, 0, 10)
+    found = events.page(platform, OPERATOR, 0, 10)
+    assert [entry.event.type for entry in found] == ["video.created", "video.uploaded"]
+    assert events.page(platform, OPERATOR, found[0].place, 10) == found[1:]
