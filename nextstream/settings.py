@@ -114,7 +114,7 @@ class Settings:
     @property
     def storage(self) -> str:
         """Give the storage's URL, worked out where it isn't set."""
-        return self.storage_url or f"file://{self.data_dir.absolute()}/media"
+        return self.storage_url or (self.data_dir.absolute() / "media").as_uri()
 
     @property
     def slots(self) -> int:

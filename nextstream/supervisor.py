@@ -18,6 +18,7 @@ from functools import partial
 
 from nextstream import lifeline
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a closed terminal
 READ_BYTES = 65536
 LONGEST_PAUSE_S = 30.0
 SETTLED_S = 60.0  # a program that ran this long gets a fresh start at its pauses
@@ -62,7 +63,7 @@ class Supervisor:
 
     @property
     def stopping(self) -> bool:
-        """Tell whether SIGINT or SIGTERM has come."""
+        """Tell whether a signal to stop has come."""
         return self._signals > 0
 
     @property
@@ -71,8 +72,8 @@ class Supervisor:
         return max((child.deaths for child in self._children.values()), default=0)
 
     def watch_signals(self) -> None:
-        """Take SIGINT and SIGTERM as the wish to stop, and a second one as the wish to stop now."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Take these signals as the wish to stop, and a second one as the wish to stop now."""
+        for number in STOP_SIGNALS:
             signal.signal(number, self._note_signal)
 
     def start(self, program: Program) -> None:

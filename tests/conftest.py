@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,14 +16,19 @@ from tests.sites import Site
 MEDIA = Path(os.environ.get("NEXTSTREAM_TEST_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
 
 
+def do_without(missing: servers.Missing) -> NoReturn:
+    """Skip a test whose server is missing; in CI, which has every server, fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{missing}; CI runs every backend", pytrace=False)
+    pytest.skip(str(missing))
+
+
 def serve(server: AbstractContextManager[str]) -> Iterator[str]:
-    """Give a server's address to a fixture; without the server, CI fails where others skip."""
+    """Give a server's address to a fixture."""
     try:
         address = server.__enter__()
     except servers.Missing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{missing}; CI runs every backend", pytrace=False)
-        pytest.skip(str(missing))
+        do_without(missing)
     try:
         yield address
     finally:

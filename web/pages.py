@@ -9,6 +9,12 @@ from web import http
 blueprint = Blueprint("pages", __name__)
 
 
+@blueprint.context_processor
+def describe_site() -> dict[str, bool]:
+    """Give templates what differs between installations."""
+    return {"has_flower": bool(http.platform().settings.flower_url)}
+
+
 @blueprint.get("/")
 def show_library() -> str:
     """Show the account's videos."""

@@ -57,7 +57,8 @@ def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:
 
     gunicorn ends a body that broke off as if it were whole, hence the count.
     """
-    request.max_content_length = http.platform().settings.upload_max_bytes + besides_bytes
+    # One more than is allowed: werkzeug takes a body that ends at its limit for one that goes on.
+    request.max_content_length = http.platform().settings.upload_max_bytes + besides_bytes + 1
     received = 0
     try:
         while block := request.stream.read(BLOCK_BYTES):

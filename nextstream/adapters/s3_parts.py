@@ -22,8 +22,8 @@ log = structlog.get_logger()
 def gather(blocks: Iterable[bytes]) -> Iterator[BytesIO]:
     """Give the bytes of the blocks in parts of equal size, as R2 wants them, the last one shorter.
 
-    Parts grow after 15 GiB only. They are files, which urllib3 sends piece by piece; it gives a
-    single string no longer than a connection may take to open.
+    Parts grow after 15 GiB only. They are files, which are sent piece by piece; a bytearray would
+    have to be sent whole in the time that a connection may take to open.
     """
     part, number = BytesIO(), 0
     for block in blocks:

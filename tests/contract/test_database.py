@@ -120,9 +120,10 @@ def test_a_lost_connection_loses_its_transaction_and_no_later_one(postgres_datab
         tx.videos.add(VIDEO)
         cut_connections(postgres_database)
         tx.accounts.count()
-    cut_connections(postgres_database)  # and the idle one, as a restart of the server would
-    with database.transaction() as tx:
-        assert tx.videos.page(None, None, 9) == []
+    for _ in range(2):
+        with database.transaction() as tx:
+            assert tx.videos.page(None, None, 9) == []
+        cut_connections(postgres_database)  # an idle one, as a restart of the server would
     database.close()
 
 

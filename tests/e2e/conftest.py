@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests import site
+from tests import installation
 from tests.e2e import player
-from tests.site import Site
+from tests.installation import Installation
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +24,13 @@ def chromium() -> None:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site.running(tmp_path_factory.mktemp("house") / "data") as running:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation.running(tmp_path_factory.mktemp("house") / "data") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def video(house: Site, clip: Path) -> dict[str, Any]:
+def video(house: Installation, clip: Path) -> dict[str, Any]:
     """Give the clip, uploaded and ready."""
     ended = house.wait_ended(house.upload(clip)["id"])
     assert ended["state"] == "ready", ended

@@ -15,13 +15,13 @@ from tests import sources
 from tests.conftest import MEDIA
 from tests.e2e import player
 from tests.e2e.player import Viewer
-from tests.site import Site
+from tests.installation import Installation
 
 pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.usefixtures("chromium")]
 
 
 @pytest.fixture(scope="module")
-def viewer(house: Site, video: dict[str, Any]) -> Iterator[Viewer]:
+def viewer(house: Installation, video: dict[str, Any]) -> Iterator[Viewer]:
     with player.opened() as viewer:
         viewer.watch(f"{house.url}/watch/{video['id']}")
         yield viewer
@@ -57,13 +57,13 @@ def test_the_player_takes_segments_of_the_ladder(viewer: Viewer) -> None:
     assert rungs & {"v1080", "v720", "v480", "v360", "v240"}
 
 
-def test_every_rung_has_every_frame_of_the_plan(house: Site, video: dict[str, Any]) -> None:
+def test_every_rung_has_every_frame_of_the_plan(house: Installation, video: dict[str, Any]) -> None:
     for name in ("v1080", "v720", "v480", "v360", "v240"):
         assert sources.count_frames(f"{house.url}/v/{video['id']}/v1/{name}/index.m3u8") == 720
 
 
 def test_the_checker_finds_nothing_that_must_be_mended(
-    house: Site, video: dict[str, Any], tmp_path: Path
+    house: Installation, video: dict[str, Any], tmp_path: Path
 ) -> None:
     checker = MEDIA.parent / "tools" / "hlscheck.py"
     if not checker.exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import sources
-from tests.site import ROOT, Site
+from tests.installation import ROOT, Installation
 
 pytestmark = pytest.mark.xdist_group("house")
 
@@ -21,7 +21,7 @@ def block(marker: str) -> str:
     return found[1]
 
 
-def test_the_walk_through_with_curl_works(house: Site, tmp_path: Path) -> None:
+def test_the_walk_through_with_curl_works(house: Installation, tmp_path: Path) -> None:
     sources.steady(tmp_path / "clip.mp4", seconds=3, size="640x480")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block("tests/e2e/test_readme.py")],

@@ -22,9 +22,9 @@ import psutil
 from nextstream.domain import ffmpeg, ladder, plan
 from nextstream.domain.plan import Plan
 from nextstream.settings import Settings
-from tests import site, sources
+from tests import installation, sources
 from tests.conftest import MEDIA
-from tests.site import Site
+from tests.installation import Installation
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     print("| run | whole job, CPU s | plain ffmpeg, CPU s | ratio | upload's end to ready, s |")
     print("| --- | --- | --- | --- | --- |")
     ratios = []
-    with tempfile.TemporaryDirectory() as folder, site.running(Path(folder, "data")) as house:
+    with tempfile.TemporaryDirectory() as folder, installation.running(Path(folder, "data")) as house:
         for run in range(1, pairs + 1):
             job_s, ready_s = whole_job(house, clip)
             plain_s = plain_ffmpeg(clip)
@@ -44,7 +44,7 @@ def main() -> None:
     print(f"| median | | | {statistics.median(ratios):.3f} | |")
 
 
-def whole_job(house: Site, clip: Path) -> tuple[float, float]:
+def whole_job(house: Installation, clip: Path) -> tuple[float, float]:
     """Give the CPU seconds of all processes for one video, and the seconds from upload to ready."""
     before = cpu_s(house.process.pid)
     video = house.upload(clip)

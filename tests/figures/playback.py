@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests import site
+from tests import installation
 from tests.conftest import MEDIA
 from tests.e2e import player
 
@@ -18,7 +18,7 @@ SEEKS_S = (25.0, 3.0, 14.5, 8.25, 20.0)
 
 def main() -> None:
     clip = Path(sys.argv[1] if len(sys.argv) > 1 else MEDIA / "big-buck-bunny-1080p-30s.mp4")
-    with tempfile.TemporaryDirectory() as folder, site.running(Path(folder, "data")) as house:
+    with tempfile.TemporaryDirectory() as folder, installation.running(Path(folder, "data")) as house:
         video = house.wait_ended(house.upload(clip)["id"])
         with player.opened() as viewer:
             viewer.watch(f"{house.url}/watch/{video['id']}")

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import psutil
 
-from tests import site
-from tests.site import Site
+from tests import installation
+from tests.installation import Installation
 
 MIB = 1024 * 1024
 
 
 def main() -> None:
     size_mib = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
-    with tempfile.TemporaryDirectory() as folder, site.running(Path(folder, "data")) as house:
+    with tempfile.TemporaryDirectory() as folder, installation.running(Path(folder, "data")) as house:
         body = Path(folder, "body.mp4")
         with body.open("wb") as file:
             for _ in range(size_mib):
@@ -37,7 +37,7 @@ def main() -> None:
             measure(house, way, arguments, token, size_mib)
 
 
-def measure(house: Site, way: str, arguments: list[str], token: str, size_mib: int) -> None:
+def measure(house: Installation, way: str, arguments: list[str], token: str, size_mib: int) -> None:
     """Upload once, and print what it took."""
     before, peaks, done = memory(house), {}, threading.Event()
 
@@ -59,7 +59,7 @@ def measure(house: Site, way: str, arguments: list[str], token: str, size_mib: i
         print(f"| {way} | {speed:.0f} | {name} | {before.get(name, 0):.0f} | {peak:.0f} |", flush=True)
 
 
-def memory(house: Site) -> dict[str, float]:
+def memory(house: Installation) -> dict[str, float]:
     """Give the resident MiB of every process of the installation."""
     found: dict[str, float] = {}
     parent = psutil.Process(house.process.pid)

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import redis
 
-from tests import servers
+from tests import conftest, servers
 
 SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "redis": lambda _: servers.redis(),
@@ -43,17 +43,37 @@ def test_a_server_leaves_no_process_and_no_port(server: AbstractContextManager[s
             assert mine
             assert all(servers.listens(port) for port in ports)
     except servers.Missing as missing:
-        pytest.skip(str(missing))
+        conftest.do_without(missing)
     assert not any(psutil.pid_exists(pid) for pid in mine)
     assert not any(servers.listens(port) for port in ports - set(servers._RUNNING))
 
 
-def test_a_server_dies_with_its_parent_even_when_that_is_killed() -> None:
+@contextmanager
+def missing() -> Iterator[str]:
+    raise servers.Missing("no such server")
+    yield
+
+
+def test_a_missing_server_skips_its_tests_but_fails_them_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "")
+    with pytest.raises(pytest.skip.Exception, match="no such server"):
+        next(conftest.serve(missing()))
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no such server"):
+        next(conftest.serve(missing()))
+
+
+def test_a_server_dies_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import time; from tests import servers\n"
         "with servers.redis() as url: print(url, flush=True); time.sleep(60)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # where its files stay
+    )
     assert parent.stdout is not None
     with parent.stdout as output:
         port = int(output.readline().rpartition(":")[2].partition("/")[0])

@@ -123,20 +123,23 @@ def test_what_was_started_first_is_stopped_last(supervisor: Supervisor, lines: L
     assert [name for name, line in lines if line == "bye"] == ["third", "second", "first"]
 
 
-def test_nothing_is_started_again_once_a_signal_came(supervisor: Supervisor, lines: Lines) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+@pytest.mark.parametrize("number", supervisors.STOP_SIGNALS)
+def test_nothing_is_started_again_once_a_signal_came(
+    supervisor: Supervisor, lines: Lines, number: signal.Signals
+) -> None:
+    before = [signal.getsignal(each) for each in supervisors.STOP_SIGNALS]
     try:
         supervisor.watch_signals()
         supervisor.start(shell("sleep 0.2; echo ended"))
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         turn_until(supervisor, lambda: bool(lines))
         for _ in range(30):
             supervisor.turn(0.05)
         assert supervisor.stopping
         assert lines == [("job", "ended")]
     finally:
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(number, handler)
+        for each, handler in zip(supervisors.STOP_SIGNALS, before, strict=True):
+            signal.signal(each, handler)
 
 
 def test_programs_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:

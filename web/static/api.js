@@ -80,7 +80,7 @@ export async function greet() {
     const account = await call("GET", "/auth/me");
     at("name").textContent = account.name;
     at("log-out").hidden = false;
-    at("flower").hidden = account.role !== "operator";
+    if (at("flower")) at("flower").hidden = account.role !== "operator";
     return account;
   } catch (problem) {
     if (problem.status !== 401) throw problem;

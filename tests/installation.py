@@ -25,7 +25,7 @@ PASSWORD = re.compile(r"Log in as (\S+) with the password (\S+)")
 
 
 @dataclass
-class Site:
+class Installation:
     """A running installation; `log` is what it printed so far."""
 
     process: subprocess.Popen[str]
@@ -69,7 +69,9 @@ class Site:
 
 
 @contextmanager
-def running(folder: Path, env: Mapping[str, str] | None = None, wait_s: float = 120) -> Iterator[Site]:
+def running(
+    folder: Path, env: Mapping[str, str] | None = None, wait_s: float = 120
+) -> Iterator[Installation]:
     """Start `python -m nextstream up` over a data folder, wait until it is ready, stop it after."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NEXTSTREAM_")}
     chosen = {"NEXTSTREAM_DATA_DIR": str(folder), "NEXTSTREAM_PORT": str(servers.free_port())}
@@ -82,17 +84,17 @@ def running(folder: Path, env: Mapping[str, str] | None = None, wait_s: float = 
         text=True,
         process_group=0,
     )
-    site = Site(process)
-    reader = threading.Thread(target=_read, args=(site,), daemon=True)
+    house = Installation(process)
+    reader = threading.Thread(target=_read, args=(house,), daemon=True)
     reader.start()
     try:
         deadline = time.monotonic() + wait_s
-        while not site.url and process.poll() is None and time.monotonic() < deadline:
+        while not house.url and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.2)  # the password's line comes after the address
-        if not site.url:
-            raise AssertionError("\n".join(["it didn't start", *site.log[-50:]]))
-        yield site
+        if not house.url:
+            raise AssertionError("\n".join(["it didn't start", *house.log[-50:]]))
+        yield house
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -102,11 +104,11 @@ def running(folder: Path, env: Mapping[str, str] | None = None, wait_s: float = 
         reader.join(5)
 
 
-def _read(site: Site) -> None:
-    assert site.process.stdout is not None
-    for line in site.process.stdout:
-        site.log.append(line.rstrip())
+def _read(house: Installation) -> None:
+    assert house.process.stdout is not None
+    for line in house.process.stdout:
+        house.log.append(line.rstrip())
         if found := PASSWORD.search(line):
-            site.operator, site.password = found.groups()
+            house.operator, house.password = found.groups()
         if found := READY.search(line):
-            site.took_s, site.url = float(found[1]), found[2]
+            house.took_s, house.url = float(found[1]), found[2]
