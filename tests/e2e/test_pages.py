@@ -1,0 +1,134 @@
+"""The pages, in a real browser, over the API alone: no workers run here."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from nextstream.domain.accounts import Role
+from tests.e2e import player
+from tests.sites import PASSWORD, Site
+
+pytestmark = [pytest.mark.xdist_group("pages"), pytest.mark.usefixtures("chromium")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=player.CHROMIUM, args=player.ARGUMENTS)
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """Give an empty browser; any error in a script fails the test."""
+    context = browser.new_context(base_url=site.url)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if "Policy" in line.text else None)
+    yield page
+    context.close()
+    assert not errors
+
+
+def log_in(page: Page, name: str, button: str = "Log in") -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name=button).click()
+
+
+def send(page: Page, name: str = "My film.mp4", size_bytes: int = 3_000_000) -> None:
+    film = {"name": name, "mimeType": "video/mp4", "buffer": b"x" * size_bytes}
+    page.locator("#files").set_input_files(film)  # type: ignore[arg-type]  # as its documentation has it
+
+
+def test_a_newcomer_registers_uploads_and_deletes(page: Page) -> None:
+    page.goto("/upload")
+    expect(page).to_have_url(re.compile("/login"))
+    log_in(page, f"new-{uuid.uuid4().hex[:8]}", "Create this account")
+    expect(page).to_have_url(re.compile("/upload$"))
+    send(page)
+    page.get_by_role("link", name="Watch").click()
+    expect(page.get_by_role("heading", name="My film")).to_be_visible()
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    page.get_by_role("link", name="Library").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator(".card")).to_have_count(1)
+    page.get_by_role("button", name="Delete").click()
+    page.locator("#ask").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("There are no videos yet")).to_be_visible()
+
+
+def test_a_wrong_password_is_told_on_the_page(page: Page) -> None:
+    page.goto("/login")
+    log_in(page, "nobody-known")
+    expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+
+
+@pytest.mark.parametrize("where", ["//evil.example", "https://evil.example/", "javascript:alert(1)"])
+def test_a_login_never_leads_to_another_site(page: Page, site: Site, where: str) -> None:
+    page.goto(f"/login?next={where}")
+    log_in(page, site.user().name)
+    expect(page).to_have_url(f"{site.url}/")
+
+
+def test_an_expired_access_token_is_renewed_unseen(page: Page, site: Site) -> None:
+    page.goto("/login")
+    user = site.user()
+    log_in(page, user.name)
+    expect(page.get_by_text(user.name)).to_be_visible()
+    page.context.clear_cookies(name="ns_access")
+    page.goto("/upload")
+    expect(page.get_by_text(user.name)).to_be_visible()
+    page.context.clear_cookies(name="ns_access")
+    send(page)
+    expect(page.get_by_role("link", name="Watch")).to_be_visible()
+
+
+def test_logging_out_ends_it(page: Page, site: Site) -> None:
+    page.goto("/login")
+    log_in(page, site.user().name)
+    page.get_by_role("button", name="Log out").click()
+    expect(page).to_have_url(f"{site.url}/login")
+    page.goto("/")
+    expect(page).to_have_url(re.compile("/login"))
+
+
+def test_a_title_is_text_whatever_it_holds(page: Page, site: Site) -> None:
+    title = "<img src=x onerror=document.title='owned'>"
+    user = site.user()
+    user.put("/api/v1/uploads/a.mp4", params={"title": title}, data=b"film")
+    page.goto("/login")
+    log_in(page, user.name)
+    expect(page.locator(".card .title")).to_have_text(title)
+    page.locator(".card .title").click()
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    assert "owned" not in page.title().split()
+
+
+def test_why_a_video_failed_is_told_in_its_card(page: Page, site: Site) -> None:
+    user = site.user()
+    user.put("/api/v1/uploads/a.mp4", data=b"")
+    page.goto("/login")
+    log_in(page, user.name)
+    expect(page.get_by_text("The upload holds no bytes; choose a video file.")).to_be_visible()
+
+
+def test_a_guest_is_told_what_a_video_waits_for(page: Page, site: Site) -> None:
+    page.goto(f"/watch/{site.user().upload()}")
+    expect(page.get_by_text("Not ready yet")).to_be_visible()
+    page.goto("/watch/none")
+    expect(page.get_by_text("There is no such video")).to_be_visible()
+
+
+def test_only_operators_are_shown_the_way_to_the_workers(page: Page, site: Site) -> None:
+    page.goto("/login")
+    log_in(page, site.user(Role.OPERATOR).name)
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    expect(page.get_by_role("link", name="Workers")).to_have_count(0)  # this site has no Flower
