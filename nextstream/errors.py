@@ -221,6 +221,12 @@ class ClaimLost(NextStreamError):
     code, status = "claim_lost", 409
 
 
+class PieceBusy(Conflict):
+    """Another worker has this piece just now."""
+
+    code = "piece_busy"
+
+
 class Misconfigured(NextStreamError):
     """A setting is wrong."""
 

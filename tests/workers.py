@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import psutil
 import redis
 
 from nextstream import queue, wiring
@@ -131,11 +130,11 @@ def wait_until(
         time.sleep(0.05)
 
 
-def children(process: subprocess.Popen[bytes]) -> list[int]:
-    """Give the processes of a worker's pool."""
-    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    return [int(pid) for pid in path.read_text().split()]
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+def descendants(pid: int, word: str) -> list[psutil.Process]:
+    """Give the processes below one that have a word on their command line; some may end meanwhile."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if word in process.cmdline():
+                found.append(process)
+    return found

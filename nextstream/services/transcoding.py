@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -25,6 +25,7 @@ from nextstream.errors import (
     ClaimLost,
     EncoderFailed,
     NextStreamError,
+    PieceBusy,
     SourceTooLarge,
     SourceTooLong,
     SourceTruncated,
@@ -151,7 +152,11 @@ def _insist(platform: Platform, step: Callable[[], T]) -> T | None:
 
 
 def _claim(platform: Platform, video_id: str, version: int, name: str, worker: str) -> Task | None:
-    """Claim a piece of a video that still wants it."""
+    """Claim a piece of a video that still wants it; gives None where it is done or nobody wants it.
+
+    Raises PieceBusy while another's lease lives: its worker may be dead, and then a message that
+    was sent again has to find the piece free, or what waits for it would go on without it.
+    """
     now = platform.clock.now()
     with platform.database.transaction() as tx:
         try:
@@ -160,7 +165,18 @@ def _claim(platform: Platform, video_id: str, version: int, name: str, worker: s
             return None
         if video.state not in _BUSY or video.version != version:
             return None
-        return tx.pieces.claim(video_id, version, name, worker, now, _lease_until(platform))
+        task = tx.pieces.claim(video_id, version, name, worker, now, _lease_until(platform))
+        if task is None and _is_running(tx.pieces.list(video_id, version), name):
+            raise PieceBusy
+    if task is None or task.attempt <= platform.settings.piece_attempts:
+        return task
+    # Its workers died in the middle: a source that kills them must not kill all there are.
+    _give_back(platform, task, EncoderFailed(detail="every worker that had it died"), final=True)
+    return None
+
+
+def _is_running(tasks: Sequence[Task], name: str) -> bool:
+    return any(task.piece.name == name and task.state == "running" for task in tasks)
 
 
 @contextmanager
@@ -171,20 +187,23 @@ def _minding(platform: Platform, task: Task) -> Iterator[None]:
     except ClaimLost:
         log.warning("claim lost", video_id=task.video_id, piece=task.piece.name)
     except (SystemExit, KeyboardInterrupt):  # the worker is stopped, and the task starts elsewhere
-        with platform.database.transaction() as tx:
-            tx.pieces.give_back(task, "The worker was stopped.", final=False)
+        _give_back(platform, task, EncoderFailed("The worker was stopped."), final=False)
         raise
     except NextStreamError as error:
         final = not error.retryable or task.attempt >= platform.settings.piece_attempts
-        with platform.database.transaction() as tx:
-            tx.pieces.give_back(task, str(error), final=final)
-            if final:
-                _fail(platform, tx, task, error)
-        log.warning(
-            "piece failed", video_id=task.video_id, piece=task.piece.name, error=str(error), final=final
-        )
+        _give_back(platform, task, error, final=final)
         if not final:
             raise
+
+
+def _give_back(platform: Platform, task: Task, error: NextStreamError, *, final: bool) -> None:
+    """Let a claim go, and with `final` fail its video; nothing where the claim was lost meanwhile."""
+    facts = {"video_id": task.video_id, "piece": task.piece.name, "error": str(error)}
+    log.warning("piece failed", final=final, **facts)
+    with suppress(ClaimLost), platform.database.transaction() as tx:
+        tx.pieces.give_back(task, str(error), final=final)
+        if final:
+            _fail(platform, tx, task, error)
 
 
 def _fail(platform: Platform, tx: Transaction, task: Task, error: NextStreamError) -> None:

@@ -129,7 +129,7 @@ def test_a_newer_database_is_told_in_a_sentence(url: str, engine: Engine) -> Non
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "x", "mysql://h/d", "sqlite://", "sqlite:///:memory:", "oracle://x"]
+    "wrong", ["", "x", "mysql://h/d", "sqlite://", "sqlite:///:memory:", "postgresql://h:x/d"]
 )
 def test_a_url_that_means_no_database_is_told_in_a_sentence(wrong: str) -> None:
     with pytest.raises(Misconfigured, match="NEXTSTREAM_DATABASE_URL must start"):

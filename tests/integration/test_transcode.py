@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests import sources
-from tests.workers import ROOT, wait_until
+from tests.workers import ROOT, descendants, wait_until
 
 SMALL = {"NEXTSTREAM_HEIGHTS": "180,90", "NEXTSTREAM_PRESET": "ultrafast"}
 
@@ -105,11 +105,7 @@ def test_an_interrupt_ends_ffmpeg_and_leaves_nothing(
     process = start(tmp_path, source, **slow)
     try:
         parent = psutil.Process(process.pid)
-
-        def encodes() -> bool:
-            return any("-progress" in child.cmdline() for child in parent.children(recursive=True))
-
-        wait_until(encodes, 30)
+        wait_until(lambda: bool(descendants(process.pid, "-progress")), 30)
         family = parent.children(recursive=True)
         process.send_signal(number)
         assert process.wait(20) == 130

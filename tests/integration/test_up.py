@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests import servers
-from tests.workers import ROOT, wait_until
+from tests.workers import ROOT, descendants, wait_until
 
 READY = re.compile(r"NextStream is ready after ([\d.]+) s: (\S+)")
 PASSWORD = re.compile(r"Log in as (\S+) with the password (\S+)")
@@ -136,10 +136,10 @@ def test_a_folder_whose_path_is_too_long_for_a_socket_works_too(shared: Up) -> N
 
 
 def test_a_part_that_dies_is_started_again(shared: Up) -> None:
-    beat = next(process for process in shared.family() if "beat" in process.cmdline())
+    (beat,) = descendants(shared.process.pid, "beat")
     beat.kill()
     wait_until(lambda: "was ended by SIGKILL; starts again" in shared.text(), 10)
-    wait_until(lambda: any("beat" in process.cmdline() for process in shared.family()), 10)
+    wait_until(lambda: bool(descendants(shared.process.pid, "beat")), 10)
 
 
 def test_its_processes_can_only_be_reached_from_this_machine(shared: Up) -> None:

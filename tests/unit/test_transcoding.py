@@ -15,6 +15,7 @@ from nextstream.domain.plan import PROBE, PUBLISH, Kind
 from nextstream.domain.video import SourceInfo, State, Video
 from nextstream.errors import (
     EncoderFailed,
+    PieceBusy,
     SourceNotVideo,
     StorageUnavailable,
 )
@@ -122,11 +123,20 @@ def test_a_step_that_is_run_again_does_nothing(platform: Platform) -> None:
     assert events_of(platform) == events
 
 
-def test_only_one_worker_probes(platform: Platform) -> None:
+def test_a_piece_that_another_worker_has_is_asked_for_again_until_its_lease_ends(
+    platform: Platform,
+) -> None:
+    clock = platform.clock
+    assert isinstance(clock, HandClock)
     with platform.database.transaction() as tx:
-        now = platform.clock.now()
-        assert tx.pieces.claim(ID, 1, "probe", "w1", now, now + timedelta(60))
-    assert transcoding.probe(platform, ID, 1, "w2") == ()
+        now = clock.now()
+        assert tx.pieces.claim(ID, 1, "probe", "w1", now, now + timedelta(seconds=60))
+    with pytest.raises(PieceBusy):
+        transcoding.probe(platform, ID, 1, "w2")
+    assert PieceBusy.retryable
+    clock.advance(61)
+    assert transcoding.probe(platform, ID, 1, "w2")
+    assert tasks_of(platform)["probe"].worker == "w2"
 
 
 def test_publishing_waits_for_every_piece(platform: Platform) -> None:
@@ -264,6 +274,37 @@ def test_a_chunk_with_frames_missing_is_a_truncated_source(platform: Platform) -
     failure = video_of(platform).failure
     assert failure is not None
     assert failure.code == "source_truncated"
+
+
+def test_a_piece_whose_workers_all_died_fails_its_video_and_kills_no_more(platform: Platform) -> None:
+    clock = platform.clock
+    assert isinstance(clock, HandClock)
+    for _ in range(platform.settings.piece_attempts):
+        with platform.database.transaction() as tx:
+            now = clock.now()
+            assert tx.pieces.claim(ID, 1, "probe", "w", now, now + timedelta(seconds=60))
+        clock.advance(61)
+    assert transcoding.probe(platform, ID, 1, "w") == ()
+    failure = video_of(platform).failure
+    assert failure is not None
+    assert failure.code == "encoder_failed"
+    assert events_of(platform) == ["video.failed"]
+
+
+def test_a_video_deleted_in_the_middle_of_a_piece_ends_that_piece_without_an_error(
+    platform: Platform,
+) -> None:
+    transcoding.probe(platform, ID, 1, "w")
+
+    class Deleting(MemoryEncoder):
+        def encode(self, *_: object) -> object:  # type: ignore[override]  # raises whatever comes
+            with platform.database.transaction() as tx:
+                tx.videos.remove(ID)
+            raise EncoderFailed
+
+    with pytest.raises(EncoderFailed):  # which the queue retries, and then finds nothing to do
+        transcoding.encode(replace(platform, encoder=Deleting()), ID, 1, "video-00000", "w")
+    transcoding.encode(platform, ID, 1, "video-00000", "w")
 
 
 def test_a_video_that_was_deleted_is_left_alone(platform: Platform) -> None:
