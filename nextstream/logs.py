@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 
 import structlog
 
@@ -13,6 +14,7 @@ from nextstream.settings import Settings
 def configure(settings: Settings, process: str) -> None:
     """Send all logs, ours and the libraries', to stderr in the chosen form; may run twice."""
     shared: list[structlog.typing.Processor] = [
+        partial(_name, process),
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -35,7 +37,14 @@ def configure(settings: Settings, process: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    structlog.contextvars.bind_contextvars(process=process)
+
+
+def _name(
+    process: str, _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Say which process a line is from, in every thread of it."""
+    event.setdefault("process", process)
+    return event
 
 
 def _renderer(settings: Settings) -> structlog.typing.Processor:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import requests
 from tests import servers
 
 ROOT = Path(__file__).parents[1]
+UP = (sys.executable, "-m", "nextstream", "up")
 READY = re.compile(r"NextStream is ready after ([\d.]+) s: (\S+)")
 PASSWORD = re.compile(r"Log in as (\S+) with the password (\S+)")
 
@@ -70,14 +71,18 @@ class Installation:
 
 @contextmanager
 def running(
-    folder: Path, env: Mapping[str, str] | None = None, wait_s: float = 120
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    wait_s: float = 120,
+    command: Sequence[str] = UP,
+    home: Path = ROOT,
 ) -> Iterator[Installation]:
-    """Start `python -m nextstream up` over a data folder, wait until it is ready, stop it after."""
+    """Start everything over a data folder, wait until it is ready, stop it after."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NEXTSTREAM_")}
     chosen = {"NEXTSTREAM_DATA_DIR": str(folder), "NEXTSTREAM_PORT": str(servers.free_port())}
     process = subprocess.Popen(
-        [sys.executable, "-m", "nextstream", "up"],
-        cwd=ROOT,
+        command,
+        cwd=home,
         env={**clean, **chosen, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -183,10 +183,10 @@ def test_a_client_that_leaves_ends_the_work_for_it() -> None:
 
     with service(talk) as upstream:
         asked = environ()
-        blocks = upstream.forward(asked)(asked, lambda *_: lambda _: None)
-        next(iter(blocks))
-        blocks.close()  # type: ignore[attr-defined]  # as a WSGI server does
+        response = upstream.forward(asked)
+        response(asked, lambda *_: lambda _: None).close()  # type: ignore[attr-defined]  # as gunicorn does
         assert ended.wait(2)
+        assert response.status_code == 200
 
 
 def test_a_stale_connection_costs_a_reading_request_nothing() -> None:
@@ -303,22 +303,22 @@ def test_an_early_answer_stops_the_body_and_the_connection_is_not_used_again() -
     def refuse(connection: socket.socket) -> None:
         head_of(connection)
         connection.sendall(refusal)
-        time.sleep(0.3)  # as a service that reads on does
+        while connection.recv(65536):  # as a service that reads on until the gateway parts
+            pass
 
     class Endless(io.RawIOBase):
-        left = 10**9
+        sent = 0
 
         def read(self, size: int = -1) -> bytes:
             time.sleep(0.01)
-            self.left -= size
+            self.sent += size
+            assert self.sent < 50_000_000, "nobody stops the body"
             return b"x" * size
 
     with service(refuse, answering(OK)) as upstream:
-        source = Endless()
-        asked = {**environ("PUT"), "CONTENT_LENGTH": str(10**9), "wsgi.input": source}
+        asked = {**environ("PUT"), "CONTENT_LENGTH": str(10**9), "wsgi.input": Endless()}
         response, body = forward(upstream, asked)
         assert (response.status_code, body) == (401, b"no")
-        assert source.left > 9 * 10**8
         assert forward(upstream, environ())[1] == b"ok"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import PROBE
 from nextstream.domain.video import State, Video
 from nextstream.errors import (
+    DatabaseUnavailable,
     NextStreamError,
     NotAllowed,
     StorageUnavailable,
@@ -21,7 +23,7 @@ from nextstream.errors import (
     UploadTooLarge,
     VideoNotFound,
 )
-from nextstream.ports import Platform
+from nextstream.ports import Platform, Transaction
 from nextstream.services import library, uploads
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
@@ -206,6 +208,30 @@ def test_an_error_after_the_upload_was_accepted_takes_nothing_back(platform: Pla
 
     with pytest.raises(NextStreamError):
         receive(replace(platform, dispatcher=Broken()), b"film")
+    video = only_video(platform)
+    assert video.state is State.UPLOADED
+    assert platform.storage.read(f"videos/{video.id}/source") == b"film"
+
+
+def test_an_upload_whose_commit_got_no_answer_is_not_taken_for_a_failed_one(platform: Platform) -> None:
+    class Silent:
+        """Commits, and then loses the connection, once a video is uploaded."""
+
+        @contextmanager
+        def transaction(self) -> Iterator[Transaction]:
+            with platform.database.transaction() as tx:
+                yield tx
+                pieces = tx.pieces.list(tx.videos.page(None, None, 1)[0].id, 1)
+            if pieces and not lost:
+                lost.append(True)
+                raise DatabaseUnavailable
+
+        def close(self) -> None:
+            pass
+
+    lost: list[bool] = []
+    with pytest.raises(DatabaseUnavailable):
+        receive(replace(platform, database=Silent()), b"film")
     video = only_video(platform)
     assert video.state is State.UPLOADED
     assert platform.storage.read(f"videos/{video.id}/source") == b"film"
