@@ -110,7 +110,10 @@ class Videos(Protocol):
         ...
 
     def page(self, owner_id: str | None, before: str | None, limit: int) -> Sequence[Video]:
-        """Give videos, newest first, of one owner or all, after the video `before` in that order."""
+        """Give videos, newest first, of one owner or all, after the video `before` in that order.
+
+        Raises VideoNotFound where `before` is gone or another owner's.
+        """
         ...
 
     def remove(self, video_id: str) -> None:
@@ -208,7 +211,10 @@ class Outbox(Protocol):
     """Events, stored in the transaction that makes them true, and sent on afterwards."""
 
     def add(self, *events: Event) -> None:
-        """Store events to be sent, in this order."""
+        """Store events to be sent, in this order; best as the last step of a transaction.
+
+        From then on to the commit, other transactions with events may have to wait.
+        """
         ...
 
     def unsent(self, limit: int) -> Sequence[OutboxEntry]:
@@ -246,7 +252,9 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, or rolls back on an error.
 
-        Raises DatabaseUnavailable, after which nothing of the block is stored.
+        Raises DatabaseUnavailable, after which nothing of the block is stored, unless the
+        connection broke in the commit itself: then nobody can know. Raises Conflict at the
+        block's end for what is there already, and BadRequest for text that can't be stored.
         """
         ...
 

@@ -88,12 +88,13 @@ def _open_sqlite(url: URL, patience_s: float, *, foreign_keys: bool) -> Engine:
         for pragma in pragmas:
             connection.execute(pragma)
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads first and then has to wait for another's write can't go on.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
+    event.listen(engine, "begin", _begin)
     return engine
+
+
+def _begin(connection: Connection) -> None:
+    """Take the turn to write from the start: who reads first and then has to wait can't go on."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _switch_to_wal(connection: sqlite3.Connection, patience_s: float) -> None:

@@ -26,7 +26,7 @@ from nextstream.errors import (
     StaleVideo,
 )
 from nextstream.ports import Database
-from tests.contract.conftest import Open
+from tests.contract.conftest import PATIENCE_S, Open
 from tests.contract.rows import ACCOUNT, VIDEO, event, store
 
 
@@ -137,6 +137,13 @@ def cut_connections(url: str) -> None:
             )
         )
     engine.dispose()
+
+
+def test_a_transaction_inside_another_of_a_sqlite_gives_up_in_time(sqlite_database: str) -> None:
+    database = SqlDatabase(sqlite_database, PATIENCE_S)
+    with database.transaction(), pytest.raises(DatabaseUnavailable), database.transaction():
+        pass
+    database.close()
 
 
 def test_half_a_character_is_the_users_mistake(database_url: str) -> None:
