@@ -107,7 +107,8 @@ def test_a_piece_that_failed_is_tried_again_and_the_video_gets_ready(
     with house.worker():
         house.platform.dispatcher.transcode(video.id, 1, None)
         assert house.wait_ended(video.id).state is State.READY
-    retried = [event for event in house.events(video.id) if event.type == "task.retried"]
+        # Asked before the worker stops, which may give the task back that it is just ending.
+        retried = [event for event in house.events(video.id) if event.type == "task.retried"]
     assert len(retried) == 1
     assert "encoder" in retried[0].data["reason"].lower()
     again = [e for e in house.events(video.id, "task.started") if e.data["attempt"] == 2]
