@@ -157,7 +157,7 @@ def _encoder(settings: Settings) -> Encoder:
         return MemoryEncoder()
     from nextstream.adapters.encoder import FfmpegEncoder
 
-    return FfmpegEncoder.from_settings(settings)
+    return FfmpegEncoder(settings)
 
 
 def _passwords(settings: Settings) -> Passwords:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from nextstream import lifeline
 from nextstream.adapters.toolchain import Toolchain
@@ -30,15 +30,15 @@ PROBE_TIMEOUT_S = 60
 class FfmpegEncoder:
     """Encodes with ffmpeg in a scratch folder of its own for each piece."""
 
-    def __init__(self, tools: Toolchain, threads: int, scratch: str | None) -> None:
-        self._tools = tools
-        self._threads = threads
-        self._scratch = scratch
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._threads = settings.threads_each
+        self._scratch = settings.scratch_dir or None
 
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """Find the programs and share the cores; raises Misconfigured where a program is missing."""
-        return cls(Toolchain.find(settings), settings.threads_each, settings.scratch_dir or None)
+    @cached_property
+    def _tools(self) -> Toolchain:
+        """Find the programs when they are needed: web servers never encode, and may lack them."""
+        return Toolchain.find(self._settings)
 
     def probe(self, source: str, size_bytes: int) -> SourceInfo:
         """Look into a source: its headers, and its end for the picture's true length."""

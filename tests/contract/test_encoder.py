@@ -23,7 +23,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     source = "nothing"
     if request.param == "ffmpeg":
         folder = tmp_path_factory.mktemp("encoder")
-        encoder = FfmpegEncoder.from_settings(Settings())
+        encoder = FfmpegEncoder(Settings())
         source = str(sources.steady(folder / "steady.mp4", seconds=20))
     found = encoder.probe(source, 1234)
     assert found.video

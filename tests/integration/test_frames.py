@@ -18,7 +18,7 @@ from tests import sources
 
 
 def make_plan(source: Path) -> Plan:
-    found = FfmpegEncoder.from_settings(Settings()).probe(str(source), 1)
+    found = FfmpegEncoder(Settings()).probe(str(source), 1)
     assert found.video
     rungs = ladder.choose(found.video, (120,), plan.choose_rate(found.video.rate), 30)
     return plan.make(found, rungs, ladder.voices(found.audio), "ultrafast", 12)
@@ -68,7 +68,7 @@ def test_a_tail_of_few_frames_fits_behind_the_first_chunks_init_segment(
 ) -> None:
     source = sources.steady(tmp_path / "short.mp4", seconds=6 + over / 24)
     made = make_plan(source)
-    encoder = FfmpegEncoder.from_settings(Settings())
+    encoder = FfmpegEncoder(Settings())
     chunks = [piece for piece in made.pieces if piece.kind is Kind.VIDEO]
     assert [chunk.frames for chunk in chunks] == ([144, 3] if over == 3 else [144 + over])
     first, last = (

@@ -33,7 +33,7 @@ def transcode(source: Path, folder: Path) -> tuple[Video, Path]:
     """Run the whole pipeline on a file, and give the video and the folder of its public files."""
     storage = LocalStorage(folder)
     storage.adopt(paths.source(ID), source)
-    encoder = FfmpegEncoder.from_settings(SETTINGS)
+    encoder = FfmpegEncoder(SETTINGS)
     platform = wiring.in_memory(storage=storage, encoder=encoder)
     platform = replace(platform, settings=SETTINGS)
     now, size_bytes = platform.clock.now(), source.stat().st_size
