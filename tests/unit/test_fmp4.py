@@ -13,11 +13,13 @@ from nextstream.errors import EncoderFailed
 
 
 def decode_times(body: bytes) -> Iterator[int]:
-    """Give every tfdt of a segment."""
-    at = body.find(b"tfdt")
-    while at >= 0:
-        yield struct.unpack_from(">Q", body, at + 8)[0]
-        at = body.find(b"tfdt", at + 1)
+    """Give the tfdt of every moof, which has one, before any number that could look like it."""
+    at = 0
+    while at < len(body):
+        size, kind = struct.unpack_from(">I4s", body, at)
+        if kind == b"moof":
+            yield struct.unpack_from(">Q", body, body.index(b"tfdt", at) + 8)[0]
+        at += size
 
 
 def frames_of(track: fmp4.Track, data: bytes) -> list[bytes]:
