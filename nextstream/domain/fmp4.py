@@ -67,7 +67,7 @@ def read(data: bytes) -> Track:
         init = _FTYP + data[moov[1] : moov[3]]
         samples = tuple(_samples(data, boxes, defaults))
         return Track(init, timescale, codec, _start_ticks(data, boxes), samples)
-    except (struct.error, IndexError, StopIteration) as error:
+    except (struct.error, IndexError, ValueError, StopIteration) as error:
         raise EncoderFailed(detail="the encoder's output is no whole fragmented MP4") from error
 
 

@@ -140,3 +140,8 @@ def test_a_file_that_was_cut_off_is_refused(cut: int) -> None:
 def test_any_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(EncoderFailed):
         fmp4.read(data)
+
+
+def test_a_track_without_its_codecs_configuration_is_refused() -> None:
+    with pytest.raises(EncoderFailed):
+        fmp4.read(movie(24000, 1000, 5, 5).replace(b"avcC", b"free"))
