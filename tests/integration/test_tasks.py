@@ -147,6 +147,22 @@ def test_another_worker_ends_what_a_stopped_one_began(house: House, source: Path
         assert house.wait_ended(video.id).state is State.READY
 
 
+def test_a_killed_process_costs_its_piece_some_seconds_and_not_the_video(
+    house: House, source: Path, tmp_path: Path
+) -> None:
+    disturb(house, f"mkdir {tmp_path}/begun 2>/dev/null && exec sleep 60")
+    video = house.put_in(source)
+    with house.worker("-c", "2", NEXTSTREAM_LEASE_S="3") as process:
+        house.platform.dispatcher.transcode(video.id, 1, None)
+        workers.wait_until((tmp_path / "begun").exists, 20, process)
+        (hanging,) = workers.descendants(process.pid, "sleep")
+        hanging.parent().kill()
+        assert house.wait_ended(video.id).state is State.READY
+    attempts = [task.attempt for task in house.pieces(video.id)]
+    assert sorted(attempts)[-2:] == [1, 2]
+    assert not hanging.is_running()
+
+
 def waiting(house: House) -> int:
     lists = [key for key in house.broker.keys("media*") if house.broker.type(key) == b"list"]
     return sum(house.broker.llen(key) for key in lists)
