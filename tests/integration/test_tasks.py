@@ -92,6 +92,7 @@ def test_a_file_that_is_no_video_fails_without_a_second_try(house: House, tmp_pa
     with house.worker():
         house.platform.dispatcher.transcode(video.id, 1, None)
         ended = house.wait_ended(video.id)
+        house.wait_event("task.succeeded", video.id)  # a worker that stops before may give it back
     assert (ended.state, ended.failure.code) == (State.FAILED, "source_not_video")
     assert tally(house, video.id) == {
         ("task.started", "media.probe"): 1,
