@@ -9,11 +9,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import structlog
 
 from tests import servers, sites
 from tests.sites import Site
+
+# A loaded machine may take long over one example; pytest's own timeout still ends what hangs.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 MEDIA = Path(os.environ.get("NEXTSTREAM_TEST_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
 
