@@ -47,9 +47,10 @@ def probe(platform: Platform, video_id: str, version: int, worker: str) -> tuple
 
     Raises retryable errors after giving its own piece back.
     """
-    task = _claim(platform, video_id, version, PROBE.name, worker)
-    if task is None:
+    claim = _claim(platform, video_id, version, PROBE.name, worker)
+    if claim is None:
         return ()
+    task, _ = claim
     with _minding(platform, task):
         video = _move(platform, video_id, State.PROBING)
         found = platform.encoder.probe(_source_of(platform, video), video.size_bytes or 0)
@@ -70,12 +71,11 @@ def encode(platform: Platform, video_id: str, version: int, name: str, worker: s
 
     Raises retryable errors after giving the piece back.
     """
-    task = _claim(platform, video_id, version, name, worker)
-    if task is None:
+    claim = _claim(platform, video_id, version, name, worker)
+    if claim is None:
         return
+    task, video = claim
     with _minding(platform, task):
-        with platform.database.transaction() as tx:
-            video = tx.videos.get(video_id)
         parts = tuple(_make(platform, video, task))
         with platform.database.transaction() as tx:
             _check_inits(parts, tx.pieces.list(video_id, version))
@@ -93,12 +93,11 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
     work = [task for task in tasks if task.piece.kind in (Kind.VIDEO, Kind.AUDIO)]
     if not work or any(task.state != "done" for task in work):
         return
-    task = _claim(platform, video_id, version, PUBLISH.name, worker)
-    if task is None:
+    claim = _claim(platform, video_id, version, PUBLISH.name, worker)
+    if claim is None:
         return
+    task, video = claim
     with _minding(platform, task):
-        with platform.database.transaction() as tx:
-            video = tx.videos.get(video_id)
         renditions = join([part for piece in work for part in piece.renditions])
         _write_manifests(platform, video, renditions)
         with platform.database.transaction() as tx:
@@ -151,8 +150,10 @@ def _insist(platform: Platform, step: Callable[[], T]) -> T | None:
     return None
 
 
-def _claim(platform: Platform, video_id: str, version: int, name: str, worker: str) -> Task | None:
-    """Claim a piece of a video that still wants it; gives None where it is done or nobody wants it.
+def _claim(
+    platform: Platform, video_id: str, version: int, name: str, worker: str
+) -> tuple[Task, Video] | None:
+    """Claim a piece of a video that still wants it, and give both; None where there is nothing to do.
 
     Raises PieceBusy while another's lease lives: its worker may be dead, and then a message that
     was sent again has to find the piece free, or what waits for it would go on without it.
@@ -168,8 +169,10 @@ def _claim(platform: Platform, video_id: str, version: int, name: str, worker: s
         task = tx.pieces.claim(video_id, version, name, worker, now, _lease_until(platform))
         if task is None and _is_running(tx.pieces.list(video_id, version), name):
             raise PieceBusy
-    if task is None or task.attempt <= platform.settings.piece_attempts:
-        return task
+    if task is None:
+        return None
+    if task.attempt <= platform.settings.piece_attempts:
+        return task, video
     # Its workers died in the middle: a source that kills them must not kill all there are.
     _give_back(platform, task, EncoderFailed(detail="every worker that had it died"), final=True)
     return None
@@ -287,10 +290,8 @@ def _store(
     for made in slices:
         number = made.segment.number
         if number == 1:
-            key = paths.init(video.id, video.version, name)
-            platform.storage.put(key, track.init, paths.mime_type(key))
-        key = paths.segment(video.id, video.version, name, number)
-        platform.storage.put(key, made.body, paths.mime_type(key))
+            _put(platform, paths.init(video.id, video.version, name), track.init)
+        _put(platform, paths.segment(video.id, video.version, name, number), made.body)
         segments.append(made.segment)
     return tuple(segments)
 
@@ -326,7 +327,11 @@ def _write_manifests(platform: Platform, video: Video, renditions: Sequence[Rend
 
 
 def _write(platform: Platform, key: str, text: str) -> None:
-    platform.storage.put(key, text.encode(), paths.mime_type(key))
+    _put(platform, key, text.encode())
+
+
+def _put(platform: Platform, key: str, body: bytes) -> None:
+    platform.storage.put(key, body, paths.mime_type(key))
 
 
 def _reporter(platform: Platform, task: Task) -> Report:
