@@ -81,9 +81,9 @@ def workbench(settings: Settings, folder: Path, adopted: Mapping[str, Path] | No
 def migrate(settings: Settings) -> None:
     """Bring the database to this version's tables; may run twice."""
     if settings.database != MEMORY:
-        from nextstream.adapters import database_migrations
+        from nextstream.adapters.database import migrations
 
-        database_migrations.migrate(settings.database)
+        migrations.migrate(settings.database)
 
 
 def toolchain(settings: Settings) -> Toolchain:

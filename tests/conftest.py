@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import structlog
 
-from tests import servers, sites
+from tests import npm, servers, sites
 from tests.sites import Site
 
 # A loaded machine may take long over one example; pytest's own timeout still ends what hangs.
@@ -112,3 +112,12 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("site")
     with sites.run(folder, separate=request.param == "separate") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Give the folder with the players and clients from npm."""
+    try:
+        return npm.modules()
+    except servers.Missing as missing:
+        do_without(missing)

@@ -6,13 +6,13 @@ from flask import Flask
 
 from nextstream.errors import Misconfigured
 from nextstream.ports import Platform
-from web import auth, health, http, pages, streaming, tokens, upload
+from web import auth, health, http, pages, streaming, tokens, upload, videos
 
 BLUEPRINTS = {
-    "auth": auth.blueprint,
-    "upload": upload.blueprint,
-    "streaming": streaming.blueprint,
-    "pages": pages.blueprint,
+    "auth": (auth.blueprint,),
+    "upload": (upload.blueprint,),
+    "streaming": (videos.blueprint, streaming.blueprint),
+    "pages": (pages.blueprint,),
 }
 
 
@@ -30,7 +30,8 @@ def create_app(platform: Platform, *services: str) -> Flask:
             raise Misconfigured(
                 f"NEXTSTREAM_SERVICES names {name!r}; choose of {', '.join(BLUEPRINTS)}."
             )
-        app.register_blueprint(BLUEPRINTS[name])
+        for blueprint in BLUEPRINTS[name]:
+            app.register_blueprint(blueprint)
     needs = health.backends(platform) if set(services) - {"pages"} else {}
     health.install(app, needs)
     return app

@@ -1,20 +1,19 @@
-"""The streaming service: the library's API, and the files that players fetch."""
+"""The streaming service: the files that players fetch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 from werkzeug.wsgi import wrap_file
 
 from nextstream.domain import paths
-from nextstream.domain.video import Video
 from nextstream.ports import StoredObject
-from nextstream.services import events, library, playback
-from web import bodies, http, tokens
+from nextstream.services import playback
+from web import http
 
 blueprint = Blueprint("streaming", __name__)
 
@@ -22,22 +21,6 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 LOCATE_S = 60
 
 Height = Annotated[int, Field(ge=1, le=100_000)]
-Limit = Annotated[int, Field(ge=1, le=100)]
-
-
-class Page(BaseModel):
-    """Which videos to list."""
-
-    limit: Limit = 20
-    before: str | None = None
-
-
-class EventPage(BaseModel):
-    """Which events to list."""
-
-    after: Annotated[int, Field(ge=0)] = 0
-    limit: Limit = 100
-    key: str | None = None
 
 
 class Heights(BaseModel):
@@ -45,38 +28,6 @@ class Heights(BaseModel):
 
     max_height: Height | None = None
     min_height: Height | None = None
-
-
-@blueprint.get("/api/v1/videos")
-def list_videos() -> Response:
-    """List the account's videos, newest first; `next` is what to send as `before`."""
-    account, query = tokens.account(), http.read_query(Page)
-    page = library.page(http.platform(), account, query.before, query.limit)
-    items = [_describe(video) for video in page.videos]
-    return http.answer({"items": items, "next": page.next})
-
-
-@blueprint.get("/api/v1/videos/<video_id>")
-def get_video(video_id: str) -> Response:
-    """Describe a video, and how far its encode is."""
-    video = library.get(http.platform(), tokens.account(), video_id)
-    return http.answer(_describe(video))
-
-
-@blueprint.delete("/api/v1/videos/<video_id>")
-def delete_video(video_id: str) -> Response:
-    """Remove a video and all its files."""
-    library.remove(http.platform(), tokens.account(), video_id, g.request_id)
-    return Response(status=204)
-
-
-@blueprint.get("/api/v1/events")
-def list_events() -> Response:
-    """List what happened, oldest first, to operators; `next` is what to send as `after`."""
-    account, query = tokens.account(), http.read_query(EventPage)
-    entries = events.page(http.platform(), account, query.after, query.limit, query.key)
-    items = [bodies.event(entry) for entry in entries]
-    return http.answer({"items": items, "next": entries[-1].place if entries else query.after})
 
 
 @blueprint.get(f"/v/<video_id>/{paths.MASTER}")
@@ -121,10 +72,6 @@ def allow_players(response: Response) -> Response:
         )
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
-
-
-def _describe(video: Video) -> dict[str, Any]:
-    return bodies.video(video, http.base_url(), library.progress(http.platform(), video))
 
 
 def _wants_one_range(size_bytes: int) -> bool:

@@ -1,4 +1,4 @@
-"""What Alembic runs the steps with; nextstream.adapters.database_migrations gives the connection."""
+"""What Alembic runs the steps with; nextstream.adapters.database.migrations gives the connection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import TypeDecorator
 
-from nextstream.adapters.database_tables import metadata
+from nextstream.adapters.database.tables import metadata
 
 
 def render_type(kind: str, item: Any, _: object) -> str | Literal[False]:

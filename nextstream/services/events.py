@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nextstream.domain.accounts import Account, Role
+from nextstream.domain.events import Event, happen
+from nextstream.domain.video import Video
 from nextstream.errors import NotAllowed
 from nextstream.ports import OutboxEntry, Platform
 
@@ -17,3 +19,8 @@ def page(
         raise NotAllowed("Only operators may read the events.")
     with platform.database.transaction() as tx:
         return tx.outbox.page(after, limit, key)
+
+
+def about(platform: Platform, video: Video, type_: str, **data: object) -> Event:
+    """Make an event about a video's encode, under the request that began it."""
+    return happen(type_, video.id, platform.clock.now(), video.request_id, version=video.version, **data)

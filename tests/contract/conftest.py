@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import delete
 
 from nextstream.adapters.database import SqlDatabase
-from nextstream.adapters.database_engine import open_engine
+from nextstream.adapters.database.engine import open_engine
+from nextstream.adapters.database.migrations import migrate
+from nextstream.adapters.database.tables import metadata
 from nextstream.adapters.database_memory import MemoryDatabase
-from nextstream.adapters.database_migrations import migrate
-from nextstream.adapters.database_tables import metadata
 from nextstream.ports import Database
 from tests import servers
 

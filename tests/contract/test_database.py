@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from nextstream.adapters.database import SqlDatabase
-from nextstream.adapters.database_engine import open_engine
+from nextstream.adapters.database.engine import open_engine
 from nextstream.adapters.database_memory import MemoryDatabase
 from nextstream.domain.accounts import Role
 from nextstream.domain.plan import PROBE

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from nextstream.domain import ffmpeg, ladder, plan
+from nextstream.domain import codecs, ladder, plan, probe
 from nextstream.domain.plan import Plan
 from nextstream.settings import Settings
 from tests import installation, sources
@@ -76,7 +76,7 @@ def plain_ffmpeg(clip: Path) -> float:
         command = [sources.tools().ffmpeg, "-nostdin", "-loglevel", "error", "-y"]
         command += ["-threads", str(Settings().threads_each), "-i", str(clip), "-filter_complex", graph]
         for n, rung in enumerate(made.rungs):
-            options: dict[str, Any] = ffmpeg.video_options(made, rung, Settings().threads_each)
+            options: dict[str, Any] = codecs.video_options(made, rung, Settings().threads_each)
             words = [str(w) for key, value in options.items() for w in (f"-{key}", value)]
             words = ["-f" if word == "-format" else word for word in words]
             command += ["-map", f"[o{n}]", *words, f"{folder}/{rung.name}.mp4"]
@@ -88,7 +88,7 @@ def plain_ffmpeg(clip: Path) -> float:
 
 def plan_of(clip: Path) -> Plan:
     """Plan the clip as the services do."""
-    found = ffmpeg.parse_probe(json.loads(_probe(clip)))
+    found = probe.parse(json.loads(_probe(clip)))
     assert found.video
     settings, rate = Settings(), plan.choose_rate(found.video.rate)
     rungs = ladder.choose(found.video, settings.sides, rate, settings.crf)
@@ -96,7 +96,7 @@ def plan_of(clip: Path) -> Plan:
 
 
 def _probe(clip: Path) -> bytes:
-    command = ffmpeg.probe_command(sources.tools().ffprobe, str(clip))
+    command = probe.command(sources.tools().ffprobe, str(clip))
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 

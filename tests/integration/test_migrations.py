@@ -18,9 +18,9 @@ from sqlalchemy import Connection, Engine, event, inspect, text
 
 from nextstream import wiring
 from nextstream.adapters.database import SqlTransaction
-from nextstream.adapters.database_engine import open_engine
-from nextstream.adapters.database_migrations import FOLDER, draft, migrate
-from nextstream.adapters.database_tables import metadata
+from nextstream.adapters.database.engine import open_engine
+from nextstream.adapters.database.migrations import FOLDER, draft, migrate
+from nextstream.adapters.database.tables import metadata
 from nextstream.errors import DatabaseUnavailable, Misconfigured
 from nextstream.settings import Settings
 from tests.contract.rows import CHUNK, LATER, MADE, NOW, VIDEO

@@ -2,7 +2,7 @@
 
 A step once released never changes; a new one is drafted from the difference between the tables
 and the steps so far, and then read and corrected by hand:
-`python -c "from nextstream.adapters.database_migrations import draft; draft('add captions')"`
+`python -c "from nextstream.adapters.database.migrations import draft; draft('add captions')"`
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, func, select
 
-from nextstream.adapters.database_engine import open_engine, our_errors
+from nextstream.adapters.database.engine import open_engine, our_errors
 from nextstream.errors import Misconfigured
 
-FOLDER = Path(__file__).parents[1] / "migrations"
+FOLDER = Path(__file__).parents[2] / "migrations"
 PATIENCE_S = 60  # for another process that migrates
 MIGRATION_LOCK = 0x6D696772  # any number that no other lock of the database has
 

@@ -1,0 +1,46 @@
+"""Keeps the truth in SQLite or PostgreSQL, by SQLAlchemy's Core; a file for each table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from nextstream.adapters.database.accounts import SqlAccounts
+from nextstream.adapters.database.engine import PATIENCE_S, open_engine, our_errors
+from nextstream.adapters.database.outbox import SqlOutbox
+from nextstream.adapters.database.pieces import SqlPieces
+from nextstream.adapters.database.videos import SqlVideos
+from nextstream.ports import Transaction
+
+
+class SqlDatabase:
+    """A database by its URL; build it after forking, for connections don't survive one."""
+
+    def __init__(self, url: str, patience_s: float = PATIENCE_S) -> None:
+        self._engine = open_engine(url, patience_s=patience_s)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a transaction; where the connection breaks in the commit itself, either may be true.
+
+        Raises DatabaseUnavailable, Conflict for a row that is there already, and BadRequest for
+        text that can't be stored.
+        """
+        with our_errors(), self._engine.begin() as connection:
+            yield SqlTransaction(connection)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._engine.dispose()
+
+
+class SqlTransaction:
+    """The four tables by one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.videos = SqlVideos(connection)
+        self.pieces = SqlPieces(connection)
+        self.accounts = SqlAccounts(connection)
+        self.outbox = SqlOutbox(connection)

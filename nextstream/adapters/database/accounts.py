@@ -1,0 +1,62 @@
+"""The table of accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from nextstream.adapters.database import tables
+from nextstream.domain.accounts import Account
+from nextstream.errors import AccountExists, Conflict
+
+
+class SqlAccounts:
+    """The accounts of a transaction."""
+
+    _table = tables.accounts
+    _columns = tables.columns(_table, Account)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, account: Account) -> None:
+        """Store a new account."""
+        with self._named_once():
+            self._connection.execute(insert(self._table), tables.row(account))
+
+    def get(self, account_id: str) -> Account | None:
+        """Give an account by its id."""
+        return self._one(self._table.c.id == account_id)
+
+    def find(self, name: str) -> Account | None:
+        """Give an account by its name, in any case."""
+        return self._one(self._table.c.name == name.lower())
+
+    def save(self, account: Account) -> None:
+        """Store a changed account; raises AccountExists, and Conflict where it is gone."""
+        with self._named_once():
+            saved = self._connection.execute(
+                update(self._table).where(self._table.c.id == account.id).values(tables.row(account))
+            )
+        if not saved.rowcount:
+            raise Conflict(detail=f"account {account.id} is gone")
+
+    def count(self) -> int:
+        """Count the accounts."""
+        return self._connection.execute(select(func.count()).select_from(self._table)).scalar_one()
+
+    def _one(self, condition: ColumnElement[bool]) -> Account | None:
+        found = self._connection.execute(select(*self._columns).where(condition)).one_or_none()
+        return None if found is None else Account(*found)
+
+    @contextmanager
+    def _named_once(self) -> Iterator[None]:
+        """Raise AccountExists for a name or id that is taken, and leave the transaction usable."""
+        try:
+            with self._connection.begin_nested():
+                yield
+        except IntegrityError as error:
+            raise AccountExists from error

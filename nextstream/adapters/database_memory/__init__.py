@@ -1,0 +1,52 @@
+"""The database's in-memory twin: transactions work on a copy, which replaces the truth at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nextstream.adapters.database_memory.accounts import MemoryAccounts
+from nextstream.adapters.database_memory.outbox import MemoryOutbox
+from nextstream.adapters.database_memory.pieces import MemoryPieces
+from nextstream.adapters.database_memory.rows import Rows
+from nextstream.adapters.database_memory.videos import MemoryVideos
+from nextstream.errors import DatabaseUnavailable
+from nextstream.ports import Transaction
+
+PATIENCE_S = 10  # for the transaction before; one inside another would wait for ever
+
+
+class MemoryDatabase:
+    """Keeps everything in this process; one transaction runs at a time. `away` makes it unavailable."""
+
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self.away = False
+        self._rows = Rows()
+        self._lock = threading.Lock()
+        self._patience_s = patience_s
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a transaction on a copy, which is kept unless the block raises."""
+        if self.away or not self._lock.acquire(timeout=self._patience_s):
+            raise DatabaseUnavailable
+        try:
+            rows = self._rows.copy()
+            yield MemoryTransaction(rows)
+            self._rows = rows
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Let nothing go."""
+
+
+class MemoryTransaction:
+    """The four tables of one unit of work."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.videos = MemoryVideos(rows)
+        self.pieces = MemoryPieces(rows)
+        self.accounts = MemoryAccounts(rows.accounts)
+        self.outbox = MemoryOutbox(rows.outbox)

@@ -1,0 +1,35 @@
+"""What the services need of the world, as small protocols; adapters/ has the ways to get it.
+
+Every adapter raises only errors of nextstream.errors. Each port has an in-memory twin.
+"""
+
+from nextstream.ports.accounts import Accounts, Passwords
+from nextstream.ports.database import Database, Transaction
+from nextstream.ports.dispatch import Dispatcher
+from nextstream.ports.encoder import EncodedPiece, Encoder, Report
+from nextstream.ports.events import EventSink, Outbox, OutboxEntry
+from nextstream.ports.pieces import Pieces, Task
+from nextstream.ports.platform import Clock, Platform
+from nextstream.ports.storage import Storage, StoredObject
+from nextstream.ports.videos import Videos
+
+__all__ = [
+    "Accounts",
+    "Clock",
+    "Database",
+    "Dispatcher",
+    "EncodedPiece",
+    "Encoder",
+    "EventSink",
+    "Outbox",
+    "OutboxEntry",
+    "Passwords",
+    "Pieces",
+    "Platform",
+    "Report",
+    "Storage",
+    "StoredObject",
+    "Task",
+    "Transaction",
+    "Videos",
+]

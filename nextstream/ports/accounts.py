@@ -1,0 +1,43 @@
+"""The rows of accounts, and how their passwords are kept."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nextstream.domain.accounts import Account
+
+
+class Accounts(Protocol):
+    """The accounts, inside a transaction."""
+
+    def add(self, account: Account) -> None:
+        """Store a new account; raises AccountExists where the name is taken."""
+        ...
+
+    def get(self, account_id: str) -> Account | None:
+        """Give an account by its id."""
+        ...
+
+    def find(self, name: str) -> Account | None:
+        """Give an account by its name, in any case."""
+        ...
+
+    def save(self, account: Account) -> None:
+        """Store a changed account."""
+        ...
+
+    def count(self) -> int:
+        """Count the accounts."""
+        ...
+
+
+class Passwords(Protocol):
+    """Hashes passwords and checks them."""
+
+    def hash(self, password: str) -> str:
+        """Give a salted hash."""
+        ...
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Check a password in the same time whether there is a hash or not."""
+        ...

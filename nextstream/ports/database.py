@@ -1,0 +1,44 @@
+"""The truth, in transactions."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from nextstream.ports.accounts import Accounts
+from nextstream.ports.events import Outbox
+from nextstream.ports.pieces import Pieces
+from nextstream.ports.videos import Videos
+
+
+class Transaction(Protocol):
+    """One unit of work: all of it is stored, or nothing."""
+
+    @property
+    def videos(self) -> Videos: ...  # noqa: D102  named by its type
+
+    @property
+    def pieces(self) -> Pieces: ...  # noqa: D102  named by its type
+
+    @property
+    def accounts(self) -> Accounts: ...  # noqa: D102  named by its type
+
+    @property
+    def outbox(self) -> Outbox: ...  # noqa: D102  named by its type
+
+
+class Database(Protocol):
+    """The truth: videos, pieces, accounts and the outbox."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction that commits at the end of the block, or rolls back on an error.
+
+        Raises DatabaseUnavailable, after which nothing of the block is stored, unless the
+        connection broke in the commit itself: then nobody can know. Raises Conflict at the
+        block's end for what is there already, and BadRequest for text that can't be stored.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the connections go."""
+        ...

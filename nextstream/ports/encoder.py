@@ -1,0 +1,41 @@
+"""What reads and encodes sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from nextstream.domain.plan import Piece, Plan, Voice
+from nextstream.domain.video import SourceInfo
+
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class EncodedPiece:
+    """What ffmpeg made of a piece: for each rung or voice the bytes of a fragmented MP4."""
+
+    name: str
+    data: bytes
+
+
+class Encoder(Protocol):
+    """Reads and encodes sources; `source` is what Storage.locate gave."""
+
+    def probe(self, source: str, size_bytes: int) -> SourceInfo:
+        """Look into a source; raises SourceNotVideo."""
+        ...
+
+    def encode(self, source: str, plan: Plan, piece: Piece, report: Report) -> Iterator[EncodedPiece]:
+        """Make all rungs of a chunk in one decode; reports frames done, and stops if that raises.
+
+        Raises EncoderFailed with ffmpeg's last lines as detail. May run twice.
+        """
+        ...
+
+    def encode_audio(
+        self, source: str, plan: Plan, voice: Voice, report: Report
+    ) -> Iterator[EncodedPiece]:
+        """Make a whole audio track; reports frames of the video's grid done. As encode."""
+        ...

@@ -1,0 +1,57 @@
+"""Where events go, and where they wait to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nextstream.domain.events import Event
+
+
+class EventSink(Protocol):
+    """Sends events to other systems."""
+
+    def send(self, events: Sequence[Event]) -> Sequence[str]:
+        """Send in order and give the ids of those known to have arrived; at least once each.
+
+        After an event that failed, no later one of the same key counts as arrived.
+        Raises EventsUnavailable where none could be sent.
+        """
+        ...
+
+    def close(self) -> None:
+        """Flush and let go."""
+        ...
+
+
+@dataclass(frozen=True)
+class OutboxEntry:
+    """An event with its place in the outbox; places grow."""
+
+    place: int
+    event: Event
+    sent: bool
+
+
+class Outbox(Protocol):
+    """Events, stored in the transaction that makes them true, and sent on afterwards."""
+
+    def add(self, *events: Event) -> None:
+        """Store events to be sent, in this order; best as the last step of a transaction.
+
+        From then on to the commit, other transactions with events may have to wait.
+        """
+        ...
+
+    def unsent(self, limit: int) -> Sequence[OutboxEntry]:
+        """Give the oldest events not known to have been sent."""
+        ...
+
+    def mark_sent(self, event_ids: Iterable[str]) -> None:
+        """Note events as sent; may run twice."""
+        ...
+
+    def page(self, after: int, limit: int, key: str | None = None) -> Sequence[OutboxEntry]:
+        """Give events from the place after `after` on, of one key or all."""
+        ...

@@ -1,0 +1,37 @@
+"""All ports together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from nextstream.ports.accounts import Passwords
+from nextstream.ports.database import Database
+from nextstream.ports.dispatch import Dispatcher
+from nextstream.ports.encoder import Encoder
+from nextstream.ports.events import EventSink
+from nextstream.ports.storage import Storage
+from nextstream.settings import Settings
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Give the time, with its zone (UTC)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything a service may touch; wiring.build makes it."""
+
+    settings: Settings
+    clock: Clock
+    storage: Storage
+    database: Database
+    sink: EventSink
+    dispatcher: Dispatcher
+    encoder: Encoder
+    passwords: Passwords

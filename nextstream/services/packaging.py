@@ -1,0 +1,115 @@
+"""What encoders made becomes segments, and finished segments become manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from nextstream.domain import dash, fmp4, hls, paths
+from nextstream.domain import plan as plans
+from nextstream.domain.plan import Piece, Plan, Voice
+from nextstream.domain.video import Rendition, Segment, Video
+from nextstream.errors import EncoderFailed, SourceTruncated
+from nextstream.ports import EncodedPiece, Platform, Task
+
+
+def store_sound(
+    platform: Platform, video: Video, plan: Plan, voice: Voice, made: EncodedPiece
+) -> Rendition:
+    """Cut a track into segments as long as the picture's, to the nearest frame, and store them."""
+    track = fmp4.read(made.data)
+    ticks = float(plan.segment_s * track.timescale)
+    slices = fmp4.slice_audio(made.data, track, ticks, plan.segments)
+    segments = _store(platform, video, voice.name, track, slices)
+    return replace(
+        _rendition(voice.name, track, segments),
+        channels=voice.channels,
+        language=voice.language,
+        title=voice.title,
+    )
+
+
+def store_chunk(
+    platform: Platform, video: Video, plan: Plan, piece: Piece, made: EncodedPiece
+) -> Rendition:
+    """Cut a rung of a chunk into segments and store them; raises SourceTruncated where frames lack."""
+    track = fmp4.read(made.data)
+    if len(track.samples) != piece.frames:
+        raise SourceTruncated(detail=f"{piece.name}: {len(track.samples)} of {piece.frames} frames")
+    first = piece.first_frame // plan.segment_frames
+    slices = fmp4.slice_video(made.data, track, first, plan.gop_frames, plans.GOPS_PER_SEGMENT)
+    segments = _store(platform, video, made.name, track, slices)
+    rung = next(rung for rung in plan.rungs if rung.name == made.name)
+    return replace(
+        _rendition(made.name, track, segments),
+        width=rung.width,
+        height=rung.height,
+        gop_ticks=plan.gop_ticks,
+    )
+
+
+def _store(
+    platform: Platform, video: Video, name: str, track: fmp4.Track, slices: Iterator[fmp4.Slice]
+) -> tuple[Segment, ...]:
+    """Store segments, and the init segment beside the first; may run twice, with the same bytes."""
+    segments = []
+    for made in slices:
+        number = made.segment.number
+        if number == 1:
+            _put(platform, paths.init(video.id, video.version, name), track.init)
+        _put(platform, paths.segment(video.id, video.version, name, number), made.body)
+        segments.append(made.segment)
+    return tuple(segments)
+
+
+def _rendition(name: str, track: fmp4.Track, segments: tuple[Segment, ...]) -> Rendition:
+    return Rendition(name, track.codec, track.timescale, sha256(track.init).hexdigest(), segments)
+
+
+def check_inits(parts: Sequence[Rendition], tasks: Sequence[Task]) -> None:
+    """Raise EncoderFailed where a part can't be played behind another's init segment."""
+    known = {part.name: part.init_sha256 for task in tasks for part in task.renditions}
+    for part in parts:
+        if known.get(part.name, part.init_sha256) != part.init_sha256:
+            raise EncoderFailed(detail=f"{part.name}: init segments of two chunks differ")
+
+
+def join(parts: Sequence[Rendition]) -> tuple[Rendition, ...]:
+    """Join the parts that pieces made into whole renditions, in the order they first appear."""
+    whole: dict[str, Rendition] = {}
+    for part in parts:
+        before = whole.get(part.name)
+        segments = (*before.segments, *part.segments) if before else part.segments
+        whole[part.name] = replace(part, segments=_in_order(segments))
+    return tuple(whole.values())
+
+
+def _in_order(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    return tuple(sorted(segments, key=lambda segment: segment.number))
+
+
+def write_manifests(platform: Platform, video: Video, renditions: Sequence[Rendition]) -> None:
+    """Write every manifest, those that name others last; may run twice."""
+    assert video.plan is not None  # noqa: S101  a video that is encoding has one
+    rate, duration_s = video.plan.rate, video.plan.duration_s
+    target_s = hls.target_s(renditions)
+    tree, folder = paths.tree(video.id, video.version), f"{paths.version_folder(video.version)}/"
+    for rendition in renditions:
+        _write(platform, f"{tree}/{rendition.name}/{paths.PLAYLIST}", hls.media(rendition, target_s))
+        if rendition.is_video:
+            key = f"{tree}/{rendition.name}/{paths.IFRAMES}"
+            _write(platform, key, hls.iframes(rendition, target_s))
+    for where, prefix in ((tree, ""), (paths.root(video.id), folder)):
+        _write(
+            platform, f"{where}/{paths.MANIFEST}", dash.manifest(renditions, rate, duration_s, prefix)
+        )
+        _write(platform, f"{where}/{paths.MASTER}", hls.master(renditions, rate, prefix))
+
+
+def _write(platform: Platform, key: str, text: str) -> None:
+    _put(platform, key, text.encode())
+
+
+def _put(platform: Platform, key: str, body: bytes) -> None:
+    platform.storage.put(key, body, paths.mime_type(key))
