@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,25 +22,35 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+
+@dataclass(frozen=True)
+class Route:
+    """The service behind a path, and how long it may be silent, in seconds."""
+
+    service: str
+    silence_s: float
+
+
 # What isn't here is for the pages, which are always mounted.
 ROUTES = {
-    "/api/v1/auth": "auth",
-    "/api/v1/uploads": "upload",
-    "/api/v1/videos": "streaming",
-    "/api/v1/events": "streaming",
-    "/v": "streaming",
+    "/api/v1/auth": Route("auth", 15.0),  # a password's hash takes a while on a busy machine
+    "/api/v1/uploads": Route("upload", 60.0),  # the storage may take long over a part
+    "/api/v1/videos": Route("streaming", 60.0),  # events come with a sign of life more often
+    "/api/v1/events": Route("streaming", 30.0),
+    "/v": Route("streaming", 30.0),
 }
 
 
 def create_app(platform: Platform) -> Gateway:
     """Give the gateway: services with an address in the settings are proxied, the others mounted."""
     settings = platform.settings
-    upstreams = {name: Upstream(url) for name, url in _addresses(settings).items() if url}
+    seats = settings.seats_each
+    upstreams = {name: Upstream(url, seats=seats) for name, url in _addresses(settings).items() if url}
     mounted = [name for name in _addresses(settings) if name not in upstreams]
     front = create_web(platform, *mounted, "pages")
     front.extensions["probes"].update({name: each.check for name, each in upstreams.items()})
     if settings.flower_url:
-        flower.install(front, Upstream(settings.flower_url))
+        flower.install(front, Upstream(settings.flower_url, seats=seats))
     return Gateway(front, upstreams, over_https=settings.secure_cookies)
 
 
@@ -76,8 +87,9 @@ class Gateway:
 
     def _find(self, environ: WSGIEnvironment) -> WSGIApplication:
         """Give what answers a request; raises where its service doesn't."""
-        upstream = self._upstreams.get(service_of(environ["PATH_INFO"]) or "")
-        return upstream.forward(environ) if upstream else self._front
+        route = route_of(environ["PATH_INFO"])
+        upstream = self._upstreams.get(route.service) if route else None
+        return upstream.forward(environ, route.silence_s) if upstream and route else self._front
 
     def _refuse(self, error: NextStreamError, request_id: str) -> Response:
         response = problems.answer(error, request_id)
@@ -86,9 +98,9 @@ class Gateway:
         return response
 
 
-def service_of(path: str) -> str | None:
-    """Give the service that a path belongs to."""
-    for prefix, name in ROUTES.items():
+def route_of(path: str) -> Route | None:
+    """Give the route that a path belongs to; None is the pages'."""
+    for prefix, route in ROUTES.items():
         if path == prefix or path.startswith(f"{prefix}/"):
-            return name
+            return route
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from werkzeug import Request, Response
 from werkzeug.wsgi import get_input_stream
 
 from gateway import guard
+from gateway.admission import Admission
 from nextstream.errors import (
     NextStreamError,
     ServiceBroken,
@@ -36,6 +38,7 @@ CONNECT_S = 2.0
 SILENCE_S = 60.0  # between two blocks, either way
 FINISH_S = 300.0  # after a body, while the storage puts its parts together
 CHECK_S = 3.0
+SEATS = 24
 IDLE_CONNECTIONS = 64
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -101,23 +104,39 @@ class _Pool(urllib3.HTTPConnectionPool):
 
 
 class Upstream:
-    """A service at an address, `http://host:port`, that may be silent for so many seconds."""
+    """A service at an address, `http://host:port`, that may be silent for so many seconds.
 
-    def __init__(self, url: str, *, silence_s: float = SILENCE_S, finish_s: float = FINISH_S) -> None:
+    At most `seats` requests are with it at once.
+    """
+
+    def __init__(
+        self, url: str, *, seats: int = SEATS, silence_s: float = SILENCE_S, finish_s: float = FINISH_S
+    ) -> None:
         self._silence_s, self._finish_s = silence_s, finish_s
+        self._admission = Admission(seats)
         place = urllib3.util.parse_url(url)
         self._pool = _Pool(
             place.host or "", place.port or 80, maxsize=IDLE_CONNECTIONS, blocksize=BLOCK_BYTES
         )
 
-    def forward(self, environ: WSGIEnvironment) -> Response:
+    def forward(self, environ: WSGIEnvironment, silence_s: float | None = None) -> Response:
         """Send a request on and give the answer as soon as its headers are here.
 
         Raises ServiceUnavailable, ServiceTimeout or ServiceBroken, and UploadIncomplete where the
-        client ends its body early. What breaks off later breaks the connection off.
+        client ends its body early. What breaks off later breaks the connection off. `silence_s`
+        is another patience than the usual one with a service that says nothing.
         """
-        request = Request(environ)
-        answer = self._send(request, environ)
+        with ExitStack() as seat:
+            seat.callback(self._admission.take_seat())
+            with self._admission.watch():
+                answer = self._send(Request(environ), environ, silence_s or self._silence_s)
+            response = self._answer(Request(environ), environ, answer)
+            response.call_on_close(seat.pop_all().close)
+        return response
+
+    def _answer(
+        self, request: Request, environ: WSGIEnvironment, answer: urllib3.BaseHTTPResponse
+    ) -> Response:
         headers = [
             (name, value)
             for name, value in answer.headers.iteritems()
@@ -141,22 +160,26 @@ class Upstream:
         if answer.status != 200:
             raise ServiceUnavailable
 
-    def _send(self, request: Request, environ: WSGIEnvironment) -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, request: Request, environ: WSGIEnvironment, silence_s: float
+    ) -> urllib3.BaseHTTPResponse:
         """Send a request, once more where an idle connection turned out closed and nothing is lost."""
         tries = 2 if request.method in REPEATABLE and not _has_body(request) else 1
         while True:
             tries -= 1
             try:
-                return self._try(request, environ)
+                return self._try(request, environ, silence_s)
             except (ProtocolError, NewConnectionError) as error:
                 if not tries:
                     raise _translate(error) from error
             except HTTPError as error:
                 raise _translate(error) from error
 
-    def _try(self, request: Request, environ: WSGIEnvironment) -> urllib3.BaseHTTPResponse:
+    def _try(
+        self, request: Request, environ: WSGIEnvironment, silence_s: float
+    ) -> urllib3.BaseHTTPResponse:
         has_body = _has_body(request)
-        patience_s = self._finish_s if has_body else self._silence_s
+        patience_s = max(silence_s, self._finish_s) if has_body else silence_s
         return self._pool.urlopen(
             request.method,
             guard.target_of(environ),
@@ -167,7 +190,7 @@ class Upstream:
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
-            timeout=urllib3.Timeout(connect=self._silence_s, read=patience_s),
+            timeout=urllib3.Timeout(connect=silence_s, read=patience_s),
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from werkzeug.middleware.proxy_fix import ProxyFix
+
 from gateway import create_app
 from nextstream import logs, wiring
 from nextstream.settings import Settings
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 def _build() -> WSGIApplication:
     settings = Settings.read()
     logs.configure(settings, "gateway")
-    return create_app(wiring.build(settings))
+    app = create_app(wiring.build(settings))
+    hops = settings.trusted_hops
+    # Only proxies of the operator's own may say whom a request is from and what it asked for.
+    return ProxyFix(app, x_for=hops, x_proto=hops, x_host=hops) if hops else app
 
 
 app = Lazy(_build)

@@ -49,6 +49,9 @@ class Settings:
     services: str = _set("auth,upload,streaming", "Services that `web.wsgi` runs in its process.")
     web_workers: int = _set(2, "Web server processes that `nextstream up` starts.")
     web_threads: int = _set(32, "Threads, so requests at once, of each web server process.")
+    trusted_hops: int = _set(
+        0, "Proxies of your own in front of the gateway, whose X-Forwarded-* headers are believed."
+    )
     secret_key: str = _set(
         "",
         "Key that signs tokens, 32 characters or more; empty makes one and keeps it in the data folder.",
@@ -120,6 +123,11 @@ class Settings:
     def slots(self) -> int:
         """Give the pieces a worker encodes at once: one per core it may use, unless it is set."""
         return self.worker_slots or _cores()
+
+    @property
+    def seats_each(self) -> int:
+        """Give the requests that may be with one service at once: it can't take all threads."""
+        return max(1, self.web_threads * 3 // 4)
 
     @property
     def threads_each(self) -> int:

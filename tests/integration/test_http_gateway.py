@@ -81,6 +81,14 @@ def test_what_a_client_says_of_the_way_here_is_not_believed(site: Site) -> None:
     assert answer.json()["playback"]["hls"].startswith(f"{site.url}/v/")
 
 
+def test_what_a_proxy_of_the_operators_says_is_believed(tmp_path: Path) -> None:
+    with sites.run(tmp_path, separate=False, trusted_hops="1") as running:
+        user = running.user()
+        headers = {"X-Forwarded-Host": "evil.example, films.example", "X-Forwarded-Proto": "https"}
+        answer = user.put("/api/v1/uploads/clip.mp4", data=b"film", headers=headers)
+    assert answer.json()["playback"]["hls"].startswith("https://films.example/v/")
+
+
 def test_files_are_served_whole_and_by_range(site: Site) -> None:
     site.platform.storage.write("videos/abc/v1/v720/00001.m4s", [SEGMENT], "video/iso.segment")
     guest, path = site.guest(), "/v/abc/v1/v720/00001.m4s"

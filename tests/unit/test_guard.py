@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway import guard, service_of
+from gateway import guard, route_of
 from nextstream.errors import BadRequest
 
 GOOD = {"HTTP_HOST": "example.org", "SERVER_PROTOCOL": "HTTP/1.1"}
@@ -99,4 +99,5 @@ def test_ordinary_headers_pass(change: dict[str, str]) -> None:
     ],
 )
 def test_a_path_belongs_to_one_service_or_to_the_pages(path: str, service: str | None) -> None:
-    assert service_of(path) == service
+    route = route_of(path)
+    assert (route and route.service) == service

@@ -15,7 +15,7 @@ from urllib3.exceptions import ProtocolError
 from werkzeug import Response
 from werkzeug.test import EnvironBuilder
 
-from gateway import proxy
+from gateway import admission, proxy
 from gateway.proxy import Upstream
 from nextstream.errors import (
     NextStreamError,
@@ -32,7 +32,7 @@ Talk = Callable[[socket.socket], None]
 
 
 @contextmanager
-def service(*talks: Talk) -> Iterator[Upstream]:
+def service(*talks: Talk, seats: int = 9) -> Iterator[Upstream]:
     """Give an upstream whose connections are answered by these, one after the other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -44,7 +44,8 @@ def service(*talks: Talk) -> Iterator[Upstream]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield Upstream(f"http://127.0.0.1:{listener.getsockname()[1]}", silence_s=0.5, finish_s=10)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield Upstream(address, seats=seats, silence_s=0.5, finish_s=10)
         thread.join(5)
 
 
@@ -333,3 +334,36 @@ def test_a_service_that_takes_a_body_slowly_is_waited_for(monkeypatch: pytest.Mo
 
     with service(talk) as upstream:
         assert forward(upstream, environ("PUT", data=b"x" * 8_000_000))[1] == b"ok"
+
+
+def test_a_request_keeps_its_seat_until_its_answer_is_closed() -> None:
+    with service(answering(OK), answering(OK), seats=1) as upstream:
+        asked = environ()
+        open_answer = upstream.forward(asked)(asked, lambda *_: lambda _: None)
+        with pytest.raises(ServiceUnavailable, match="Too many"):
+            upstream.forward(environ())
+        open_answer.close()  # type: ignore[attr-defined]  # as gunicorn does
+        forward(upstream, environ())
+
+
+def test_a_request_that_failed_gives_its_seat_back() -> None:
+    with service(answering(b"what?\r\n\r\n"), answering(OK), seats=1) as upstream:
+        with pytest.raises(ServiceBroken):
+            upstream.forward(environ("POST"))
+        forward(upstream, environ())
+
+
+def test_a_service_that_hangs_is_soon_left_alone() -> None:
+    heard: list[bytes] = []
+
+    def hang(connection: socket.socket) -> None:
+        heard.append(head_of(connection))
+        time.sleep(0.2)
+
+    with service(*[hang] * admission.FAILURES) as upstream:
+        for _ in range(admission.FAILURES):
+            with pytest.raises(ServiceTimeout):
+                upstream.forward(environ("POST"), silence_s=0.1)
+        with pytest.raises(ServiceUnavailable):
+            upstream.forward(environ("POST"))
+    assert len(heard) == admission.FAILURES
