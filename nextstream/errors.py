@@ -65,6 +65,18 @@ class VideoNotFound(NotFound):
     code = "video_not_found"
 
 
+class TicketRefused(NextStreamError):
+    """The link to this video is no longer good; ask whoever gave it to you for a new one."""
+
+    code, status = "ticket_refused", 403
+
+
+class PreconditionFailed(NextStreamError):
+    """It has changed since you read it; read it again, and send its new ETag in If-Match."""
+
+    code, status = "precondition_failed", 412
+
+
 class VideoNotReady(NotFound):
     """The video is not playable yet; try again in a few seconds."""
 

@@ -9,6 +9,7 @@ from nextstream.domain.accounts import Account
 from nextstream.domain.video import Failure, Rendition, SourceInfo, Video
 from nextstream.ports import OutboxEntry
 from nextstream.services.library import Progress
+from nextstream.services.rights import Grant
 
 
 def account(found: Account) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def video(found: Video, base_url: str, progress: Progress | None = None) -> dict
         "title": found.title,
         "filename": found.filename,
         "state": found.state,
+        "visibility": found.visibility,
         "version": found.version,
         "size_bytes": found.size_bytes,
         "created_at": found.created_at.isoformat(),
@@ -38,6 +40,12 @@ def video(found: Video, base_url: str, progress: Progress | None = None) -> dict
         "renditions": [_rendition(each) for each in found.renditions],
         "failure": _failure(found.failure) if found.failure else None,
     }
+
+
+def grant(video_id: str, base_url: str, granted: Grant) -> dict[str, Any]:
+    """Describe a link to play by, with its end."""
+    urls = _playback(video_id, f"{base_url}/p/{granted.word}")
+    return {"hls": urls["hls"], "dash": urls["dash"], "expires_at": granted.expires_at.isoformat()}
 
 
 def event(entry: OutboxEntry) -> dict[str, Any]:

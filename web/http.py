@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, current_app, g, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from nextstream.errors import BadRequest, NextStreamError, NotAllowed
+from nextstream.errors import BadRequest, NextStreamError, NotAllowed, PreconditionFailed
 from nextstream.ports import Platform
 from web import problems, wire
 
@@ -26,7 +26,8 @@ BODY_MAX_BYTES = 1024**2  # of anything but an upload
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = ("/static/", "/v/", "/healthz", "/readyz")  # too many to be worth a line each
+_QUIET = ("/static/", "/v/", "/p/", "/healthz", "/readyz")  # too many to be worth a line each
+_TICKET = re.compile(r"^/p/[^/]+")  # whoever reads the log must not play by it
 
 # hls.js plays from blob: URLs; everything else comes from files of our own.
 PAGE_CSP = (
@@ -90,6 +91,20 @@ def read_query(model: type[M]) -> M:
         raise BadRequest(_explain(error)) from error
 
 
+def read_revision() -> int | None:
+    """Give the revision that If-Match names, as GET gave it in ETag; None without or for any.
+
+    Raises PreconditionFailed for what was never a revision (RFC 9110 section 13.1.1).
+    """
+    wanted = request.if_match
+    if not wanted or wanted.star_tag:
+        return None
+    tags = wanted.as_set()
+    if len(tags) != 1 or not (tag := tags.pop()).isdigit():
+        raise PreconditionFailed
+    return int(tag)
+
+
 def _explain(error: ValidationError) -> str:
     """Say what is wrong, and never what was sent: it may be a password."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
@@ -121,7 +136,7 @@ def _finish(response: Response) -> Response:
     say(
         "request answered",
         method=request.method,
-        path=request.path,
+        path=_TICKET.sub("/p/-", request.path),
         status=response.status_code,
         took_ms=took_ms,
     )

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, Field
 from werkzeug.wsgi import wrap_file
 
 from nextstream.domain import paths
+from nextstream.domain.video import Visibility
 from nextstream.ports import StoredObject
-from nextstream.services import playback
+from nextstream.services import playback, rights
+from nextstream.services.rights import Grant
 from web import http
 
 blueprint = Blueprint("streaming", __name__)
 
-IMMUTABLE = "public, max-age=31536000, immutable"
+IMMUTABLE = "max-age=31536000, immutable"
+TICKET_COOKIE = "ns_ticket"
 LOCATE_S = 60
 
 Height = Annotated[int, Field(ge=1, le=100_000)]
@@ -30,23 +33,32 @@ class Heights(BaseModel):
     min_height: Height | None = None
 
 
+@blueprint.url_value_preprocessor
+def take_ticket(_: str | None, values: dict[str, Any] | None) -> None:
+    """Take the ticket out of the path, or else out of the video's cookie, for `_admit`."""
+    g.ticket = (values or {}).pop("ticket", None) or request.cookies.get(TICKET_COOKIE)
+
+
 @blueprint.get(f"/v/<video_id>/{paths.MASTER}")
+@blueprint.get(f"/p/<ticket>/v/<video_id>/{paths.MASTER}")
 def get_master(video_id: str) -> Response:
     """Give the master playlist, with the variants between two heights if the query has any."""
-    query = http.read_query(Heights)
+    query, sharing = http.read_query(Heights), _admit(video_id)
     text = playback.master(http.platform(), video_id, query.max_height, query.min_height)
     response = Response(text, content_type=paths.mime_type(paths.MASTER))
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = _caching(paths.MASTER, sharing)
     response.add_etag()
     return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
 
 
 @blueprint.get("/v/<video_id>/<path:name>")
+@blueprint.get("/p/<ticket>/v/<video_id>/<path:name>")
 def get_file(video_id: str, name: str) -> Response:
     """Give a segment, playlist or manifest, or a range of it."""
+    sharing = _admit(video_id)
     stored = playback.file(http.platform(), video_id, name)
     response = Response(content_type=paths.mime_type(name))
-    response.headers["Cache-Control"] = IMMUTABLE if paths.is_immutable(name) else "no-cache"
+    response.headers["Cache-Control"] = _caching(name, sharing)
     response.set_etag(stored.etag)
     response.last_modified = stored.modified_at
     response.content_length = stored.size_bytes
@@ -61,10 +73,23 @@ def get_file(video_id: str, name: str) -> Response:
     return response
 
 
+def set_ticket(response: Response, video_id: str, granted: Grant) -> None:
+    """Put a ticket into a cookie that goes along with this video's files alone."""
+    response.set_cookie(
+        TICKET_COOKIE,
+        granted.word,
+        path=f"/v/{video_id}",
+        expires=granted.expires_at,
+        secure=http.platform().settings.secure_cookies,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
 @blueprint.after_request
 def allow_players(response: Response) -> Response:
     """Let players on any site read public files, errors included: a login plays no part there."""
-    if request.path.startswith("/v/"):
+    if request.path.startswith(("/v/", "/p/")):
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Allow-Headers"] = "Range"
         response.headers["Access-Control-Expose-Headers"] = (
@@ -72,6 +97,17 @@ def allow_players(response: Response) -> Response:
         )
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
+
+
+def _admit(video_id: str) -> str:
+    """Let the player in, and give who may share what it gets: `public` or `private`."""
+    access = rights.admit(http.platform(), video_id, g.ticket)
+    return "private" if access.visibility is Visibility.PRIVATE else "public"
+
+
+def _caching(name: str, sharing: str) -> str:
+    """Give what caches may do: keep segments for ever, and ask for playlists each time."""
+    return f"{sharing}, {IMMUTABLE}" if paths.is_immutable(name) else f"{sharing}, no-cache"
 
 
 def _wants_one_range(size_bytes: int) -> bool:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, g
 from pydantic import BaseModel, Field
 
-from nextstream.domain.video import Video
-from nextstream.services import events, library
-from web import bodies, http, tokens
+from nextstream.domain.video import State, Video, Visibility
+from nextstream.ports import Order, Wanted
+from nextstream.services import events, library, rights, uploads
+from web import bodies, http, streaming, tokens
 
 blueprint = Blueprint("videos", __name__, url_prefix="/api/v1")
 
@@ -17,10 +18,29 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 
 
 class Page(BaseModel):
-    """Which videos to list."""
+    """Which videos to list, and how; `everyone` asks for the public ones of all accounts."""
 
     limit: Limit = 20
     before: str | None = None
+    state: State | None = None
+    visibility: Visibility | None = None
+    text: Annotated[str, Field(max_length=200)] | None = None
+    order: Order = Order.NEWEST
+    everyone: bool = False
+
+
+class Change(http.Body):
+    """What to change of a video; what isn't named stays."""
+
+    title: Annotated[str, Field(min_length=1, max_length=uploads.TITLE_MAX)] | None = None
+    visibility: Annotated[Visibility, Field(strict=False)] | None = None
+
+
+class Grant(http.Body):
+    """How long a playback link is to be good, in seconds; `cookie` gives it to this browser as well."""
+
+    lifetime_s: Annotated[int, Field(ge=60, le=30 * 86400)] = 6 * 3600
+    cookie: bool = False
 
 
 class EventPage(BaseModel):
@@ -35,7 +55,10 @@ class EventPage(BaseModel):
 def list_videos() -> Response:
     """List the account's videos, newest first; `next` is what to send as `before`."""
     account, query = tokens.account(), http.read_query(Page)
-    page = library.page(http.platform(), account, query.before, query.limit)
+    wanted = Wanted(None, query.state, query.visibility, query.text, query.order)
+    page = library.page(
+        http.platform(), account, wanted, query.before, query.limit, everyone=query.everyone
+    )
     items = [_describe(video) for video in page.videos]
     return http.answer({"items": items, "next": page.next})
 
@@ -44,13 +67,40 @@ def list_videos() -> Response:
 def get_video(video_id: str) -> Response:
     """Describe a video, and how far its encode is."""
     video = library.get(http.platform(), tokens.account(), video_id)
-    return http.answer(_describe(video))
+    return _answer(video)
+
+
+@blueprint.patch("/videos/<video_id>")
+def change_video(video_id: str) -> Response:
+    """Change a video's title or visibility; with If-Match only if nobody has changed it since."""
+    account, wish = tokens.account(), http.read_json(Change)
+    wishes = wish.model_dump(exclude_unset=True, exclude_none=True)
+    revision = http.read_revision()
+    return _answer(library.change(http.platform(), account, video_id, wishes, revision, g.request_id))
+
+
+@blueprint.post("/videos/<video_id>/playback")
+def grant_playback(video_id: str) -> Response:
+    """Give a link that plays a video for a while, whatever its visibility."""
+    account, wish = tokens.account(), http.read_json(Grant)
+    granted = rights.grant(http.platform(), account, video_id, wish.lifetime_s)
+    response = http.answer(bodies.grant(video_id, http.base_url(), granted), 201)
+    if wish.cookie:
+        streaming.set_ticket(response, video_id, granted)
+    return response
+
+
+@blueprint.delete("/videos/<video_id>/playback")
+def revoke_playback(video_id: str) -> Response:
+    """Make all links that were given for a video worthless."""
+    rights.revoke(http.platform(), tokens.account(), video_id, g.request_id)
+    return Response(status=204)
 
 
 @blueprint.delete("/videos/<video_id>")
 def delete_video(video_id: str) -> Response:
     """Remove a video and all its files."""
-    library.remove(http.platform(), tokens.account(), video_id, g.request_id)
+    library.remove(http.platform(), tokens.account(), video_id, g.request_id, http.read_revision())
     return Response(status=204)
 
 
@@ -61,6 +111,13 @@ def list_events() -> Response:
     entries = events.page(http.platform(), account, query.after, query.limit, query.key)
     items = [bodies.event(entry) for entry in entries]
     return http.answer({"items": items, "next": entries[-1].place if entries else query.after})
+
+
+def _answer(video: Video) -> Response:
+    """Describe a video, with the ETag that a change of it may name in If-Match."""
+    response = http.answer(_describe(video))
+    response.set_etag(str(video.revision))
+    return response
 
 
 def _describe(video: Video) -> dict[str, Any]:

@@ -25,6 +25,14 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Visibility(StrEnum):
+    """Who may play a video: everyone, who may also find it; whoever has its address; who is let in."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
 @dataclass(frozen=True)
 class VideoTrack:
     """The picture in a source, in the measures it is shown in: rotated, with square pixels.
@@ -140,7 +148,8 @@ class Failure:
 class Video:
     """One video for life: its id never changes, each re-encode has the next `version`.
 
-    `revision` grows with every save and guards against lost updates.
+    `revision` grows with every save and guards against lost updates. Playback tickets of another
+    `ticket_epoch` are no longer good.
     """
 
     id: str
@@ -158,3 +167,5 @@ class Video:
     renditions: tuple[Rendition, ...] = ()
     failure: Failure | None = None
     state_times: dict[State, datetime] = field(default_factory=dict)
+    visibility: Visibility = Visibility.UNLISTED
+    ticket_epoch: int = 0

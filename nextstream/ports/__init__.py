@@ -11,9 +11,10 @@ from nextstream.ports.events import EventSink, Outbox, OutboxEntry
 from nextstream.ports.pieces import Pieces, Task
 from nextstream.ports.platform import Clock, Platform
 from nextstream.ports.storage import Storage, StoredObject
-from nextstream.ports.videos import Videos
+from nextstream.ports.videos import Access, Order, Videos, Wanted
 
 __all__ = [
+    "Access",
     "Accounts",
     "Clock",
     "Database",
@@ -21,6 +22,7 @@ __all__ = [
     "EncodedPiece",
     "Encoder",
     "EventSink",
+    "Order",
     "Outbox",
     "OutboxEntry",
     "Passwords",
@@ -32,4 +34,5 @@ __all__ = [
     "Task",
     "Transaction",
     "Videos",
+    "Wanted",
 ]

@@ -3,9 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
-from nextstream.domain.video import Video
+from nextstream.domain.video import State, Video, Visibility
+
+
+class Order(StrEnum):
+    """How a list of videos is sorted; those that are alike by their ids."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    TITLE = "title"
+    LARGEST = "largest"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which videos a list holds: those that fit everything that is given; `text` is in the title."""
+
+    owner_id: str | None = None
+    state: State | None = None
+    visibility: Visibility | None = None
+    text: str | None = None
+    order: Order = Order.NEWEST
+
+    def fits(self, video: Video) -> bool:
+        """Tell whether a video is one of them."""
+        pairs = (
+            (self.owner_id, video.owner_id),
+            (self.state, video.state),
+            (self.visibility, video.visibility),
+        )
+        named = (self.text or "").lower() in video.title.lower()
+        return named and all(wish in (None, found) for wish, found in pairs)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What decides who may play a video."""
+
+    owner_id: str
+    visibility: Visibility
+    ticket_epoch: int
 
 
 class Videos(Protocol):
@@ -26,10 +67,14 @@ class Videos(Protocol):
         """
         ...
 
-    def page(self, owner_id: str | None, before: str | None, limit: int) -> Sequence[Video]:
-        """Give videos, newest first, of one owner or all, after the video `before` in that order.
+    def access(self, video_id: str) -> Access:
+        """Give who may play a video, and nothing else, as it is asked often; raises VideoNotFound."""
+        ...
 
-        Raises VideoNotFound where `before` is gone or another owner's.
+    def page(self, wanted: Wanted, before: str | None, limit: int) -> Sequence[Video]:
+        """Give the wanted videos in their order, those behind the video `before`.
+
+        Raises VideoNotFound where `before` is gone or none of the owner's.
         """
         ...
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -11,9 +12,9 @@ from nextstream.domain import lifecycle, paths
 from nextstream.domain.accounts import Account, Role, may_manage
 from nextstream.domain.events import happen
 from nextstream.domain.plan import Kind
-from nextstream.domain.video import State, Video
-from nextstream.errors import VideoNotFound
-from nextstream.ports import Platform, Task
+from nextstream.domain.video import State, Video, Visibility
+from nextstream.errors import BadRequest, PreconditionFailed, VideoNotFound
+from nextstream.ports import Platform, Task, Transaction, Wanted
 
 log = structlog.get_logger()
 
@@ -51,27 +52,74 @@ class Page:
 def get(platform: Platform, account: Account, video_id: str) -> Video:
     """Give a video to its owner or an operator; raises VideoNotFound to all others."""
     with platform.database.transaction() as tx:
-        video = tx.videos.get(video_id)
+        return mine(tx, account, video_id)
+
+
+def mine(tx: Transaction, account: Account, video_id: str) -> Video:
+    """Give a video inside a transaction, for a change of it; raises VideoNotFound as `get`."""
+    video = tx.videos.get(video_id)
     if not may_manage(account, video.owner_id):
         raise VideoNotFound
     return video
 
 
-def page(platform: Platform, account: Account, before: str | None, limit: int) -> Page:
-    """Give the account's videos, or everyone's to an operator."""
-    owner_id = None if account.role is Role.OPERATOR else account.id
+def page(
+    platform: Platform,
+    account: Account,
+    wanted: Wanted,
+    before: str | None,
+    limit: int,
+    *,
+    everyone: bool = False,
+) -> Page:
+    """Give the account's videos, or everyone's public ones; an operator sees all in any case."""
+    if account.role is not Role.OPERATOR:
+        bounds = {"visibility": Visibility.PUBLIC} if everyone else {"owner_id": account.id}
+        wanted = replace(wanted, **bounds)
     with platform.database.transaction() as tx:
-        found = tx.videos.page(owner_id, before, limit + 1)
+        found = tx.videos.page(wanted, before, limit + 1)
     videos = tuple(found[:limit])
     return Page(videos, videos[-1].id if len(found) > limit else None)
 
 
-def remove(platform: Platform, account: Account, video_id: str, request_id: str | None = None) -> None:
-    """Remove a video with all its files; raises VideoNotFound.
+def change(
+    platform: Platform,
+    account: Account,
+    video_id: str,
+    wishes: Mapping[str, Any],
+    revision: int | None,
+    request_id: str | None,
+) -> Video:
+    """Change a video's title or visibility, if it still has this `revision` where one is given.
+
+    Raises VideoNotFound, PreconditionFailed, and BadRequest for a title of nothing.
+    """
+    if "title" in wishes and not wishes["title"].strip():
+        raise BadRequest("A title has at least one character.")
+    now = platform.clock.now()
+    with platform.database.transaction() as tx:
+        video = mine(tx, account, video_id)
+        if revision not in (None, video.revision):
+            raise PreconditionFailed
+        changed = tx.videos.save(replace(video, **wishes))
+        tx.outbox.add(happen("video.changed", video.id, now, request_id, by=account.id, **wishes))
+    return changed
+
+
+def remove(
+    platform: Platform,
+    account: Account,
+    video_id: str,
+    request_id: str | None = None,
+    revision: int | None = None,
+) -> None:
+    """Remove a video with all its files; raises VideoNotFound, and PreconditionFailed as `change`.
 
     The files go first: if that fails half-way, the video is still there to be removed again.
     """
     video = get(platform, account, video_id)
+    if revision not in (None, video.revision):
+        raise PreconditionFailed
     platform.storage.remove(f"{paths.root(video.id)}/")
     event = happen("video.deleted", video.id, platform.clock.now(), request_id, by=account.id)
     with platform.database.transaction() as tx:

@@ -25,7 +25,7 @@ from nextstream.errors import (
     DatabaseUnavailable,
     StaleVideo,
 )
-from nextstream.ports import Database
+from nextstream.ports import Database, Wanted
 from tests.contract.conftest import PATIENCE_S, Open
 from tests.contract.rows import ACCOUNT, VIDEO, event, store
 
@@ -51,7 +51,7 @@ def test_nothing_of_a_block_that_raises_is_stored(
         tx.outbox.add(event())
         raise error
     with database.transaction() as tx:
-        assert tx.videos.page(None, None, 9) == [VIDEO]
+        assert tx.videos.page(Wanted(), None, 9) == [VIDEO]
         assert tx.pieces.list("v2", 1) == []
         assert tx.accounts.count() == 0
         assert tx.outbox.page(0, 9) == []
@@ -122,7 +122,7 @@ def test_a_lost_connection_loses_its_transaction_and_no_later_one(postgres_datab
         tx.accounts.count()
     for _ in range(2):
         with database.transaction() as tx:
-            assert tx.videos.page(None, None, 9) == []
+            assert tx.videos.page(Wanted(), None, 9) == []
         cut_connections(postgres_database)  # an idle one, as a restart of the server would
     database.close()
 

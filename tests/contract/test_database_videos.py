@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,13 +16,13 @@ from hypothesis import strategies as st
 
 from nextstream.adapters.database import SqlDatabase
 from nextstream.domain.plan import PROBE, Plan
-from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video
+from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video, Visibility
 from nextstream.errors import (
     Conflict,
     StaleVideo,
     VideoNotFound,
 )
-from nextstream.ports import Database
+from nextstream.ports import Access, Database, Order, Wanted
 from tests.contract.conftest import Open
 from tests.contract.rows import CHUNK, LATER, MADE, NOW, VIDEO, event, store
 
@@ -141,7 +142,7 @@ def test_a_removed_video_takes_its_pieces_along_and_no_others(database: Database
         with database.transaction() as tx:
             tx.videos.remove("v1")
     with database.transaction() as tx:
-        assert [video.id for video in tx.videos.page(None, None, 9)] == ["v2"]
+        assert [video.id for video in tx.videos.page(Wanted(), None, 9)] == ["v2"]
         kept = [len(tx.pieces.list(*encode)) for encode in (("v1", 1), ("v1", 2), ("v2", 1))]
     assert kept == [0, 0, 1]
 
@@ -150,7 +151,7 @@ def walk(database: Database, owner_id: str | None, limit: int) -> Iterator[str]:
     before = None
     while True:
         with database.transaction() as tx:
-            page = tx.videos.page(owner_id, before, limit)
+            page = tx.videos.page(Wanted(owner_id), before, limit)
         yield from (video.id for video in page)
         if len(page) < limit:
             return
@@ -195,4 +196,61 @@ def test_there_is_no_page_after_a_video_that_is_gone_or_anothers(
 ) -> None:
     for owner_id, before in ((None, "gone"), ("a", "01")):
         with database.transaction() as tx, pytest.raises(VideoNotFound):
-            tx.videos.page(owner_id, before, 5)
+            tx.videos.page(Wanted(owner_id), before, 5)
+
+
+def listed(database: Database, **wanted: Any) -> str:
+    """Give the ids of all pages of two, in their order."""
+    with database.transaction() as tx:
+        found, before = "", None
+        while page := tx.videos.page(Wanted(**wanted), before, 2):
+            found, before = found + "".join(video.id for video in page), page[-1].id
+    return found
+
+
+@pytest.fixture
+def mixed(database: Database) -> Database:
+    """Store videos that differ in everything a list goes by."""
+    store(
+        database,
+        replace(VIDEO, id="a", title="Zebra", size_bytes=5, created_at=NOW, state=State.READY),
+        replace(VIDEO, id="b", title="apple 100%", size_bytes=None, created_at=LATER),
+        replace(VIDEO, id="c", title="Mango", size_bytes=7, created_at=NOW, owner_id="other"),
+        replace(VIDEO, id="d", title="mango", size_bytes=7, visibility=Visibility.PUBLIC),
+    )
+    return database
+
+
+@pytest.mark.parametrize(
+    ("order", "ids"),
+    [(Order.NEWEST, "bdca"), (Order.OLDEST, "acdb"), (Order.TITLE, "bcda"), (Order.LARGEST, "dcab")],
+)
+def test_a_list_has_its_order_over_all_pages(mixed: Database, order: Order, ids: str) -> None:
+    assert listed(mixed, order=order) == ids
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ({"state": State.READY}, "a"),
+        ({"visibility": Visibility.PUBLIC}, "d"),
+        ({"text": "MANGO"}, "dc"),
+        ({"text": "0%"}, "b"),
+        ({"text": "%"}, "b"),
+        ({"text": "_"}, ""),
+        ({"owner_id": "other", "text": "mango"}, "c"),
+    ],
+    ids=str,
+)
+def test_a_list_holds_what_fits_all_that_is_wanted(
+    mixed: Database, wanted: dict[str, Any], ids: str
+) -> None:
+    assert listed(mixed, **wanted) == ids
+
+
+def test_who_may_play_is_told_without_the_rest(database: Database) -> None:
+    store(database, replace(VIDEO, visibility=Visibility.PRIVATE, ticket_epoch=4))
+    with database.transaction() as tx:
+        assert tx.videos.access("v1") == Access("owner", Visibility.PRIVATE, 4)
+        with pytest.raises(VideoNotFound):
+            tx.videos.access("none")

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from nextstream import wiring
+from nextstream.domain.video import Video
 from nextstream.ports import Platform
 from web import create_app
 
@@ -37,6 +38,8 @@ def storage_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 def platform(storage_url: str) -> Platform:
     settings = wiring.in_memory().settings
     platform = wiring.in_memory(settings=replace(settings, storage_url=storage_url))
+    with platform.database.transaction() as tx:
+        tx.videos.add(Video("abc", "owner", "Film", "film.mp4", platform.clock.now()))
     platform.storage.write("videos/abc/v1/v720/00001.m4s", [BODY], "video/iso.segment")
     platform.storage.put("videos/abc/v1/v720/index.m3u8", b"#EXTM3U\n", "text/plain")
     platform.storage.put("videos/abc/master.m3u8", MASTER.encode(), "text/plain")
@@ -66,7 +69,7 @@ def test_a_playlist_is_asked_for_again_each_time(client: FlaskClient) -> None:
     for path in ("/v/abc/v1/v720/index.m3u8", "/v/abc/master.m3u8"):
         answer = get(client, path)
         assert answer.headers["Content-Type"] == "application/vnd.apple.mpegurl"
-        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Cache-Control"] == "public, no-cache"
         again = get(client, path, If_None_Match=answer.headers["ETag"])
         assert (again.status_code, again.data) == (304, b"")
 

@@ -82,7 +82,7 @@ def test_unknown_names_and_wrong_passwords_get_the_same_answer(site: Site) -> No
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/api/v1/videos/none", 401, "not_authenticated"),
         ("GET", "/v/none/master.m3u8", 404, "video_not_found"),
-        ("GET", "/v/none/source", 404, "not_found"),
+        ("GET", "/v/none/source", 404, "video_not_found"),
         ("PATCH", "/api/v1/auth/login", 405, "method_not_allowed"),
         ("DELETE", "/api/v1/uploads", 405, "method_not_allowed"),
         ("TRACE", "/api/v1/videos", 405, "method_not_allowed"),

@@ -90,8 +90,9 @@ def test_what_a_proxy_of_the_operators_says_is_believed(tmp_path: Path) -> None:
 
 
 def test_files_are_served_whole_and_by_range(site: Site) -> None:
-    site.platform.storage.write("videos/abc/v1/v720/00001.m4s", [SEGMENT], "video/iso.segment")
-    guest, path = site.guest(), "/v/abc/v1/v720/00001.m4s"
+    video_id = site.user().upload()
+    site.platform.storage.write(f"videos/{video_id}/v1/v720/1.m4s", [SEGMENT], "video/iso.segment")
+    guest, path = site.guest(), f"/v/{video_id}/v1/v720/1.m4s"
     whole = guest.get(path)
     assert whole.content == SEGMENT
     part = guest.get(path, headers={"Range": "bytes=1000-1999"})

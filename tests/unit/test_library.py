@@ -12,7 +12,7 @@ from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import Kind
 from nextstream.domain.video import State, Video
 from nextstream.errors import NotAllowed, NotFound, StorageUnavailable, VideoNotFound, VideoNotReady
-from nextstream.ports import Platform
+from nextstream.ports import Platform, Wanted
 from nextstream.services import events, library, playback, transcoding, uploads
 
 ADA = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
@@ -58,17 +58,17 @@ def test_pages_hold_ones_own_videos_and_operators_all(platform: Platform, clock:
     def ids(page: library.Page) -> list[str]:
         return [video.id for video in page.videos]
 
-    assert ids(library.page(platform, ADA, None, 10)) == [made[2], made[0]]
-    assert ids(library.page(platform, OPERATOR, None, 10)) == made[::-1]
-    first = library.page(platform, OPERATOR, None, 2)
+    assert ids(library.page(platform, ADA, Wanted(), None, 10)) == [made[2], made[0]]
+    assert ids(library.page(platform, OPERATOR, Wanted(), None, 10)) == made[::-1]
+    first = library.page(platform, OPERATOR, Wanted(), None, 2)
     assert (ids(first), first.next) == ([made[2], made[1]], made[1])
-    last = library.page(platform, OPERATOR, first.next, 2)
+    last = library.page(platform, OPERATOR, Wanted(), first.next, 2)
     assert (ids(last), last.next) == ([made[0]], None)
 
 
 def test_a_page_that_just_fits_is_the_last(platform: Platform) -> None:
     upload(platform)
-    assert library.page(platform, ADA, None, 1).next is None
+    assert library.page(platform, ADA, Wanted(), None, 1).next is None
 
 
 def test_a_removed_video_is_gone_with_its_files_and_work(platform: Platform) -> None:

@@ -23,7 +23,7 @@ from nextstream.errors import (
     UploadTooLarge,
     VideoNotFound,
 )
-from nextstream.ports import Platform, Transaction
+from nextstream.ports import Platform, Transaction, Wanted
 from nextstream.services import library, uploads
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
@@ -46,7 +46,7 @@ def receive(platform: Platform, *blocks: bytes, **options: object) -> Video:
 
 def only_video(platform: Platform) -> Video:
     with platform.database.transaction() as tx:
-        [video] = tx.videos.page(None, None, 10)
+        [video] = tx.videos.page(Wanted(), None, 10)
         return video
 
 
@@ -161,7 +161,7 @@ def test_what_is_too_large_by_its_own_word_makes_no_video(platform: Platform) ->
     with pytest.raises(UploadTooLarge):
         receive(small, b"", size_bytes=101)
     with platform.database.transaction() as tx:
-        assert not tx.videos.page(None, None, 10)
+        assert not tx.videos.page(Wanted(), None, 10)
     assert receive(small, b"x" * 100, size_bytes=100).size_bytes == 100
 
 
@@ -170,7 +170,7 @@ def test_a_viewer_makes_no_video(platform: Platform) -> None:
     with pytest.raises(NotAllowed):
         uploads.receive(platform, viewer, "clip.mp4", None, [b"film"], None)
     with platform.database.transaction() as tx:
-        assert not tx.videos.page(None, None, 10)
+        assert not tx.videos.page(Wanted(), None, 10)
 
 
 def test_a_storage_that_fails_after_the_bytes_leaves_none_of_them(platform: Platform) -> None:
@@ -221,7 +221,7 @@ def test_an_upload_whose_commit_got_no_answer_is_not_taken_for_a_failed_one(plat
         def transaction(self) -> Iterator[Transaction]:
             with platform.database.transaction() as tx:
                 yield tx
-                pieces = tx.pieces.list(tx.videos.page(None, None, 1)[0].id, 1)
+                pieces = tx.pieces.list(tx.videos.page(Wanted(), None, 1)[0].id, 1)
             if pieces and not lost:
                 lost.append(True)
                 raise DatabaseUnavailable

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from nextstream.domain.accounts import Role
 from nextstream.domain.plan import Piece, Plan
-from nextstream.domain.video import Failure, Rendition, SourceInfo, State
+from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Visibility
 
 
 class Time(TypeDecorator[datetime]):
@@ -117,8 +117,11 @@ videos = Table(
     Column("renditions", Value(_RENDITIONS), nullable=False),
     Column("failure", Value(TypeAdapter(Failure))),
     Column("state_times", Value(TypeAdapter(dict[State, _Utc])), nullable=False),
+    Column("visibility", Word(Visibility), nullable=False, server_default=Visibility.UNLISTED),
+    Column("ticket_epoch", Integer, nullable=False, server_default="0"),
     Index(None, "created_at", "id"),
     Index(None, "owner_id", "created_at", "id"),
+    Index(None, "visibility", "created_at", "id"),
 )
 
 # SQLite counts up by itself in a column that is an INTEGER to the letter.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_, update
 
 from nextstream.adapters.database import tables
 from nextstream.domain.video import Video
 from nextstream.errors import StaleVideo, VideoNotFound
+from nextstream.ports import Access, Order, Wanted
 
 
 class SqlVideos:
@@ -45,19 +47,53 @@ class SqlVideos:
             raise StaleVideo
         return saved
 
-    def page(self, owner_id: str | None, before: str | None, limit: int) -> Sequence[Video]:
-        """Give videos, newest first; raises VideoNotFound where `before` isn't one of them."""
-        age = (self._table.c.created_at, self._table.c.id)
-        wanted = select(*self._columns).order_by(*(column.desc() for column in age)).limit(limit)
-        if owner_id is not None:
-            wanted = wanted.where(self._table.c.owner_id == owner_id)
+    def access(self, video_id: str) -> Access:
+        """Give who may play a video, by a query that reads little."""
+        facts = select(*tables.columns(self._table, Access)).where(self._table.c.id == video_id)
+        found = self._connection.execute(facts).one_or_none()
+        if found is None:
+            raise VideoNotFound
+        return Access(*found)
+
+    def page(self, wanted: Wanted, before: str | None, limit: int) -> Sequence[Video]:
+        """Give videos in their order; raises VideoNotFound where `before` isn't the owner's."""
+        key, falls = _ORDERS[wanted.order]
+        place = (key, self._table.c.id)
+        chosen = select(*self._columns).where(*_filters(wanted)).limit(limit)
         if before is not None:
-            last = self.get(before)
-            if owner_id not in (None, last.owner_id):
-                raise VideoNotFound
-            wanted = wanted.where(tuple_(*age) < (last.created_at, last.id))
-        return [Video(*row) for row in self._connection.execute(wanted)]
+            last = self._place(place, before, wanted.owner_id)
+            chosen = chosen.where(tuple_(*place) < last if falls else tuple_(*place) > last)
+        chosen = chosen.order_by(*(column.desc() if falls else column for column in place))
+        return [Video(*row) for row in self._connection.execute(chosen)]
+
+    def _place(
+        self, place: tuple[ColumnElement[Any], ...], video_id: str, owner_id: str | None
+    ) -> tuple[Any, ...]:
+        """Give where a video stands in an order."""
+        at = select(*place).where(self._table.c.id == video_id, *_filters(Wanted(owner_id)))
+        found = self._connection.execute(at).one_or_none()
+        if found is None:
+            raise VideoNotFound
+        return tuple(found)
 
     def remove(self, video_id: str) -> None:
         """Remove a video; its pieces go with it."""
         self._connection.execute(delete(self._table).where(self._table.c.id == video_id))
+
+
+# What each order goes by, and whether it falls; an upload that isn't over has no size yet.
+_ORDERS: dict[Order, tuple[ColumnElement[Any], bool]] = {
+    Order.NEWEST: (tables.videos.c.created_at, True),
+    Order.OLDEST: (tables.videos.c.created_at, False),
+    Order.TITLE: (func.lower(tables.videos.c.title), False),
+    Order.LARGEST: (func.coalesce(tables.videos.c.size_bytes, 0), True),
+}
+
+
+def _filters(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    columns = tables.videos.c
+    for name in ("owner_id", "state", "visibility"):
+        if (value := getattr(wanted, name)) is not None:
+            yield columns[name] == value
+    if wanted.text:
+        yield columns.title.icontains(wanted.text, autoescape=True)

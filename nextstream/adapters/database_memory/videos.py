@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from typing import Any
 
 from nextstream.adapters.database_memory.rows import Rows
 from nextstream.domain.video import Video
 from nextstream.errors import Conflict, StaleVideo, VideoNotFound
+from nextstream.ports import Access, Order, Wanted
 
 
 class MemoryVideos:
@@ -38,16 +39,26 @@ class MemoryVideos:
         self._rows.videos[video.id] = saved
         return saved
 
-    def page(self, owner_id: str | None, before: str | None, limit: int) -> Sequence[Video]:
-        """Give videos, newest first; raises VideoNotFound where `before` isn't one of them."""
-        videos = [v for v in self._rows.videos.values() if owner_id in (None, v.owner_id)]
-        videos.sort(key=_age, reverse=True)
+    def access(self, video_id: str) -> Access:
+        """Give who may play a video."""
+        video = self.get(video_id)
+        return Access(video.owner_id, video.visibility, video.ticket_epoch)
+
+    def page(self, wanted: Wanted, before: str | None, limit: int) -> Sequence[Video]:
+        """Give videos in their order; raises VideoNotFound where `before` isn't the owner's."""
+        key, falls = _ORDERS[wanted.order]
+
+        def place(video: Video) -> tuple[Any, str]:
+            return key(video), video.id
+
+        videos = sorted(filter(wanted.fits, self._rows.videos.values()), key=place, reverse=falls)
         if before is None:
             return videos[:limit]
         last = self.get(before)
-        if last not in videos:
+        if wanted.owner_id not in (None, last.owner_id):
             raise VideoNotFound
-        return [video for video in videos if _age(video) < _age(last)][:limit]
+        behind = place(last).__gt__ if falls else place(last).__lt__
+        return [video for video in videos if behind(place(video))][:limit]
 
     def remove(self, video_id: str) -> None:
         """Remove a video with its pieces."""
@@ -56,5 +67,9 @@ class MemoryVideos:
             del self._rows.pieces[key]
 
 
-def _age(video: Video) -> tuple[datetime, str]:
-    return video.created_at, video.id
+_ORDERS: dict[Order, tuple[Callable[[Video], Any], bool]] = {
+    Order.NEWEST: (lambda video: video.created_at, True),
+    Order.OLDEST: (lambda video: video.created_at, False),
+    Order.TITLE: (lambda video: video.title.lower(), False),
+    Order.LARGEST: (lambda video: video.size_bytes or 0, True),
+}
