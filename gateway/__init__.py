@@ -36,6 +36,7 @@ ROUTES = {
     "/api/v1/auth": Route("auth", 15.0),  # a password's hash takes a while on a busy machine
     "/api/v1/uploads": Route("upload", 60.0),  # the storage may take long over a part
     "/api/v1/videos": Route("streaming", 60.0),  # events come with a sign of life more often
+    "/api/v1/webhooks": Route("streaming", 30.0),
     "/api/v1/events": Route("streaming", 30.0),
     "/v": Route("streaming", 30.0),
     "/p": Route("streaming", 30.0),

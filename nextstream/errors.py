@@ -137,6 +137,30 @@ class UploadTooLarge(NextStreamError):
     code, status = "upload_too_large", 413
 
 
+class WebhookNotFound(NotFound):
+    """There is no such webhook, or it isn't yours."""
+
+    code = "webhook_not_found"
+
+
+class TooManyWebhooks(NextStreamError):
+    """You have as many webhooks as an account may have; remove one first."""
+
+    code, status = "too_many_webhooks", 409
+
+
+class AddressRefused(NextStreamError):
+    """This address can't be used; give a public http or https address."""
+
+    code, status = "address_refused", 422
+
+
+class OutsideUnavailable(NextStreamError):
+    """The other side can't be reached just now."""
+
+    code, status, retryable = "outside_unavailable", 502, True
+
+
 class StorageError(NextStreamError):
     """The storage didn't do what was asked."""
 

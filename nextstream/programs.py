@@ -13,6 +13,7 @@ from nextstream.supervisor import Program
 
 HOME = Path(__file__).parents[1]
 FLOWER_PREFIX = "flower"
+WEBHOOK_THREADS = 16  # receivers that may be slow at the same time
 EXIT_S = 10.0  # seconds a program may take to end when its work is done
 
 
@@ -69,6 +70,12 @@ def upkeep_worker(env: Mapping[str, str]) -> Program:
     Such a process can't interrupt a task, so SIGTERM lets it finish.
     """
     return _worker("upkeep", queue.UPKEEP, ["--pool", "solo"], env, 0.0)
+
+
+def webhooks_worker(env: Mapping[str, str]) -> Program:
+    """Give the worker that tells other systems; its threads wait for theirs, and need no CPU."""
+    threads = ["--pool", "threads", "--concurrency", str(WEBHOOK_THREADS)]
+    return _worker("webhooks", queue.WEBHOOKS, threads, env, 0.0)
 
 
 def beat(env: Mapping[str, str]) -> Program:

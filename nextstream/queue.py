@@ -7,7 +7,10 @@ from typing import Any
 MEDIA = "media"
 UPKEEP = "upkeep"
 
+WEBHOOKS = "webhooks"
+
 PROBE_TASK = "media.probe"
+DELIVER_TASK = "webhooks.deliver"
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 

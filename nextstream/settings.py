@@ -65,6 +65,13 @@ class Settings:
     registration: str = _set(
         "open", "`open` lets anyone register, `closed` only operators add accounts."
     )
+    outside_private: bool = _set(
+        default=False,
+        doc="Let webhooks reach private addresses too; only where no user is a stranger.",
+    )
+    webhook_claim_s: float = _set(
+        300.0, "Seconds after which a webhook whose worker is gone is given to another one."
+    )
     upload_max_bytes: int = _set(64 * 1024**3, "Largest file that is accepted, in bytes.")
     source_max_s: int = _set(12 * 3600, "Longest video that is accepted, in seconds.")
     source_max_pixels: int = _set(36_000_000, "Largest picture that is accepted, in pixels.")

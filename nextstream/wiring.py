@@ -15,6 +15,7 @@ from nextstream.ports import (
     Dispatcher,
     Encoder,
     EventSink,
+    Outside,
     Passwords,
     Platform,
     Storage,
@@ -41,6 +42,7 @@ def build(settings: Settings, **overrides: Any) -> Platform:
         "dispatcher": _dispatcher,
         "encoder": _encoder,
         "passwords": _passwords,
+        "outside": _outside,
     }
     ports: dict[str, Any] = {
         name: overrides.get(name) or make(settings) for name, make in makers.items()
@@ -168,3 +170,13 @@ def _passwords(settings: Settings) -> Passwords:
     from nextstream.adapters.credentials import ArgonPasswords
 
     return ArgonPasswords()
+
+
+def _outside(settings: Settings) -> Outside:
+    if settings.redis_url == MEMORY:
+        from nextstream.adapters.outside_memory import MemoryOutside
+
+        return MemoryOutside()
+    from nextstream.adapters.outside import PublicWeb
+
+    return PublicWeb(private=settings.outside_private)

@@ -7,6 +7,7 @@ from typing import Any
 from nextstream.domain import paths
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Failure, Rendition, SourceInfo, Video
+from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry
 from nextstream.services.library import Progress
 from nextstream.services.rights import Grant
@@ -46,6 +47,34 @@ def grant(video_id: str, base_url: str, granted: Grant) -> dict[str, Any]:
     """Describe a link to play by, with its end."""
     urls = _playback(video_id, f"{base_url}/p/{granted.word}")
     return {"hls": urls["hls"], "dash": urls["dash"], "expires_at": granted.expires_at.isoformat()}
+
+
+def webhook(found: Webhook) -> dict[str, Any]:
+    """Describe a webhook, without its secret."""
+    return {
+        "id": found.id,
+        "owner_id": found.owner_id,
+        "url": found.url,
+        "types": list(found.types),
+        "active": found.active,
+        "created_at": found.created_at.isoformat(),
+    }
+
+
+def delivery(found: Delivery) -> dict[str, Any]:
+    """Describe how an event got, or didn't get, to a webhook."""
+    waits = found.outcome is Outcome.WAITING
+    return {
+        "id": found.id,
+        "event_id": found.event_id,
+        "event_type": found.event_type,
+        "created_at": found.created_at.isoformat(),
+        "outcome": found.outcome,
+        "attempt": found.attempt,
+        "status": found.status,
+        "error": found.error,
+        "due_at": found.due_at.isoformat() if waits else None,
+    }
 
 
 def event(entry: OutboxEntry) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -32,18 +33,17 @@ class CeleryDispatcher:
 
     def transcode(self, video_id: str, version: int, request_id: str | None) -> None:
         """Send `media.probe`; answers within seconds, whatever Redis does."""
-        try:
-            self._app.send_task(
-                queue.PROBE_TASK,
-                args=(video_id, version),
-                headers={"request_id": request_id},
-                queue=queue.MEDIA,
-                priority=queue.PROBE_PRIORITY,
-                retry=True,
-                retry_policy=RETRY_POLICY,
-            )
-        except OperationalError as error:
-            raise QueueUnavailable(detail=str(error)) from error
+        self._send(
+            queue.PROBE_TASK,
+            (video_id, version),
+            queue=queue.MEDIA,
+            headers={"request_id": request_id},
+            priority=queue.PROBE_PRIORITY,
+        )
+
+    def deliver(self, webhook_id: str) -> None:
+        """Send `webhooks.deliver`."""
+        self._send(queue.DELIVER_TASK, (webhook_id,), queue=queue.WEBHOOKS)
 
     def workers(self, enough: int | None = None) -> Sequence[str]:
         """Ask all workers to answer, and give the names of those that do."""
@@ -52,3 +52,9 @@ class CeleryDispatcher:
         except OperationalError as error:
             raise QueueUnavailable(detail=str(error)) from error
         return sorted(name for answer in answers for name in answer)
+
+    def _send(self, task: str, args: tuple[str | int, ...], **options: Any) -> None:
+        try:
+            self._app.send_task(task, args, retry=True, retry_policy=RETRY_POLICY, **options)
+        except OperationalError as error:
+            raise QueueUnavailable(detail=str(error)) from error

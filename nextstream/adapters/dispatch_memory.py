@@ -12,12 +12,18 @@ class MemoryDispatcher:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int, str | None]] = []
+        self.rung: list[str] = []
         self.away = False
 
     def transcode(self, video_id: str, version: int, request_id: str | None) -> None:
         """Keep the call."""
         self._reach()
         self.sent.append((video_id, version, request_id))
+
+    def deliver(self, webhook_id: str) -> None:
+        """Keep the call."""
+        self._reach()
+        self.rung.append(webhook_id)
 
     def workers(self, enough: int | None = None) -> Sequence[str]:  # noqa: ARG002  the port names it
         """Give no names: nobody works here."""

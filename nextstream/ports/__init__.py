@@ -8,10 +8,12 @@ from nextstream.ports.database import Database, Transaction
 from nextstream.ports.dispatch import Dispatcher
 from nextstream.ports.encoder import EncodedPiece, Encoder, Report
 from nextstream.ports.events import EventSink, Outbox, OutboxEntry
+from nextstream.ports.outside import Outside
 from nextstream.ports.pieces import Pieces, Task
 from nextstream.ports.platform import Clock, Platform
 from nextstream.ports.storage import Storage, StoredObject
 from nextstream.ports.videos import Access, Order, Videos, Wanted
+from nextstream.ports.webhooks import Webhooks
 
 __all__ = [
     "Access",
@@ -25,6 +27,7 @@ __all__ = [
     "Order",
     "Outbox",
     "OutboxEntry",
+    "Outside",
     "Passwords",
     "Pieces",
     "Platform",
@@ -35,4 +38,5 @@ __all__ = [
     "Transaction",
     "Videos",
     "Wanted",
+    "Webhooks",
 ]

@@ -9,6 +9,7 @@ from nextstream.ports.accounts import Accounts
 from nextstream.ports.events import Outbox
 from nextstream.ports.pieces import Pieces
 from nextstream.ports.videos import Videos
+from nextstream.ports.webhooks import Webhooks
 
 
 class Transaction(Protocol):
@@ -25,6 +26,9 @@ class Transaction(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...  # noqa: D102  named by its type
+
+    @property
+    def webhooks(self) -> Webhooks: ...  # noqa: D102  named by its type
 
 
 class Database(Protocol):

@@ -13,6 +13,10 @@ class Dispatcher(Protocol):
         """Start the chain probe -> pieces -> publish; may run twice; raises QueueUnavailable."""
         ...
 
+    def deliver(self, webhook_id: str) -> None:
+        """Ring for what is due for a webhook; may run twice; raises QueueUnavailable."""
+        ...
+
     def workers(self, enough: int | None = None) -> Sequence[str]:
         """Give the names of the workers that answer within a second, or of the first `enough`.
 

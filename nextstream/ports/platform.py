@@ -11,6 +11,7 @@ from nextstream.ports.database import Database
 from nextstream.ports.dispatch import Dispatcher
 from nextstream.ports.encoder import Encoder
 from nextstream.ports.events import EventSink
+from nextstream.ports.outside import Outside
 from nextstream.ports.storage import Storage
 from nextstream.settings import Settings
 
@@ -35,3 +36,4 @@ class Platform:
     dispatcher: Dispatcher
     encoder: Encoder
     passwords: Passwords
+    outside: Outside

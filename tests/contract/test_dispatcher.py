@@ -60,6 +60,17 @@ def of_message(message: dict) -> Sent:
     return video_id, version, message["headers"]["request_id"]
 
 
+def test_a_ring_for_a_webhook_names_it(redis_url: str) -> None:
+    memory_one, celery_one = MemoryDispatcher(), CeleryDispatcher(redis_url)
+    for dispatcher in (memory_one, celery_one):
+        dispatcher.deliver("w1")
+    assert memory_one.rung == ["w1"]
+    client = redis.Redis.from_url(queue.client_url(redis_url))
+    message = json.loads(client.lpop(queue.WEBHOOKS))
+    assert message["headers"]["task"] == queue.DELIVER_TASK
+    assert json.loads(base64.b64decode(message["body"]))[0] == ["w1"]
+
+
 def test_what_is_sent_carries_the_ids_and_the_request(bench: Bench) -> None:
     bench.dispatcher.transcode("abc", 2, "req-1")
     assert bench.sent() == [("abc", 2, "req-1")]

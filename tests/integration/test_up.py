@@ -23,7 +23,7 @@ from tests.workers import ROOT, descendants, wait_until
 
 READY = re.compile(r"NextStream is ready after ([\d.]+) s: (\S+)")
 PASSWORD = re.compile(r"Log in as (\S+) with the password (\S+)")
-PARTS = {"redis", "gateway", "media", "upkeep", "beat", "flower"}
+PARTS = {"redis", "gateway", "media", "upkeep", "webhooks", "beat", "flower"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,18 @@ from nextstream.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {PREFIX + field.name.upper() for field in fields(Settings)}
-OURS = {"gateway", "auth", "upload", "streaming", "worker", "upkeep", "beat", "flower", "migrate"}
+OURS = {
+    "gateway",
+    "auth",
+    "upload",
+    "streaming",
+    "worker",
+    "upkeep",
+    "webhooks",
+    "beat",
+    "flower",
+    "migrate",
+}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +73,7 @@ def test_what_a_service_waits_for_exists(services: dict[str, Any]) -> None:
 def test_each_queue_has_a_worker_and_beat_runs_once(services: dict[str, Any]) -> None:
     commands = [service.get("command") or default_command() for service in services.values()]
     queues = {command[command.index("-Q") + 1] for command in commands if "-Q" in command}
-    assert queues == {queue.MEDIA, queue.UPKEEP}
+    assert queues == {queue.MEDIA, queue.UPKEEP, queue.WEBHOOKS}
     assert sum("beat" in command for command in commands) == 1
 
 

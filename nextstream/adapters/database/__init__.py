@@ -12,6 +12,7 @@ from nextstream.adapters.database.engine import PATIENCE_S, open_engine, our_err
 from nextstream.adapters.database.outbox import SqlOutbox
 from nextstream.adapters.database.pieces import SqlPieces
 from nextstream.adapters.database.videos import SqlVideos
+from nextstream.adapters.database.webhooks import SqlWebhooks
 from nextstream.ports import Transaction
 
 
@@ -37,10 +38,11 @@ class SqlDatabase:
 
 
 class SqlTransaction:
-    """The four tables by one connection."""
+    """The tables by one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self.videos = SqlVideos(connection)
         self.pieces = SqlPieces(connection)
         self.accounts = SqlAccounts(connection)
         self.outbox = SqlOutbox(connection)
+        self.webhooks = SqlWebhooks(connection)

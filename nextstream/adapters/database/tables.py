@@ -24,11 +24,13 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    literal_column,
 )
 
 from nextstream.domain.accounts import Role
 from nextstream.domain.plan import Piece, Plan
 from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Visibility
+from nextstream.domain.webhooks import Outcome
 
 
 class Time(TypeDecorator[datetime]):
@@ -173,6 +175,58 @@ outbox = Table(
     Index(None, "key", "place"),
     sqlite_autoincrement=True,  # else SQLite gives the last place again once its event is removed
 )
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner_id", Text),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("types", Value(TypeAdapter(tuple[str, ...])), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("claimed_until", Time),
+    Column("rung_until", Time),
+    Index(None, "owner_id", "created_at", "id"),
+    Index(None, "created_at", "id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("event_place", BigInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("outcome", Word(Outcome), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", Text),
+    UniqueConstraint("webhook_id", "event_id"),
+    Index(None, "webhook_id", "event_place", "id"),
+)
+WAITING = deliveries.c.outcome == literal_column("'waiting'")
+# Few deliveries wait at a time, so these indexes stay small.
+Index("ix_deliveries_due", deliveries.c.due_at, sqlite_where=WAITING, postgresql_where=WAITING)
+Index(
+    "ix_deliveries_next",
+    deliveries.c.webhook_id,
+    deliveries.c.due_at,
+    deliveries.c.event_place,
+    sqlite_where=WAITING,
+    postgresql_where=WAITING,
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("place", BigInteger, nullable=False),
+)
+
 UNSENT = outbox.c.sent == false()
 # Few events are unsent at a time, so this index stays small.
 Index("ix_outbox_unsent", outbox.c.place, sqlite_where=UNSENT, postgresql_where=UNSENT)

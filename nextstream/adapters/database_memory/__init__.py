@@ -11,6 +11,7 @@ from nextstream.adapters.database_memory.outbox import MemoryOutbox
 from nextstream.adapters.database_memory.pieces import MemoryPieces
 from nextstream.adapters.database_memory.rows import Rows
 from nextstream.adapters.database_memory.videos import MemoryVideos
+from nextstream.adapters.database_memory.webhooks import MemoryWebhooks
 from nextstream.errors import DatabaseUnavailable
 from nextstream.ports import Transaction
 
@@ -43,10 +44,11 @@ class MemoryDatabase:
 
 
 class MemoryTransaction:
-    """The four tables of one unit of work."""
+    """The tables of one unit of work."""
 
     def __init__(self, rows: Rows) -> None:
         self.videos = MemoryVideos(rows)
         self.pieces = MemoryPieces(rows)
         self.accounts = MemoryAccounts(rows.accounts)
         self.outbox = MemoryOutbox(rows.outbox)
+        self.webhooks = MemoryWebhooks(rows)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Video
+from nextstream.domain.webhooks import Delivery, Webhook
 from nextstream.ports import OutboxEntry, Task
 
 Key = tuple[str, int, str]  # a piece's video, version and name
@@ -19,7 +22,12 @@ class Rows:
     pieces: dict[Key, Task] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     outbox: list[OutboxEntry] = field(default_factory=list)
+    webhooks: dict[str, Webhook] = field(default_factory=dict)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    claimed: dict[str, datetime] = field(default_factory=dict)  # webhooks, until when
+    rung: dict[str, datetime] = field(default_factory=dict)  # webhooks, until when
+    cursors: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """Copy the tables; the rows are frozen."""
-        return Rows(dict(self.videos), dict(self.pieces), dict(self.accounts), list(self.outbox))
+        return Rows(*(copy(getattr(self, table.name)) for table in fields(self)))
