@@ -41,7 +41,7 @@ worker_cancel_long_running_tasks_on_connection_loss = False  # the piece's claim
 task_time_limit = queue.LONGEST_TASK_S  # seconds; a hung encoder gives its slot back one day
 
 # --- Workers
-include = ("tasks.media", "tasks.upkeep", "tasks.webhooks")  # the tasks, imported when the app is complete
+include = ("tasks.media", "tasks.upkeep", "tasks.webhooks")  # imported when the app is complete
 worker_concurrency = _settings.slots  # a piece uses the cores of its slot
 worker_max_tasks_per_child = 200  # memory that a library leaks is given back now and then
 worker_soft_shutdown_timeout = _settings.stop_s  # seconds; then pieces are given back for others
@@ -56,6 +56,11 @@ worker_redirect_stdouts = False  # our log lines are complete as they are
 # --- Beat
 beat_schedule_filename = str(_settings.data_dir / "beat-schedule")  # beside the other state
 beat_schedule = {
+    "upkeep.prune": {
+        "task": "upkeep.prune",
+        "schedule": 3600.0,  # seconds; what is old may wait an hour more
+        "options": {"expires": 3600.0},  # the next one does the same
+    },
     "upkeep.fan_out": {
         "task": "upkeep.fan_out",
         "schedule": _settings.relay_every_s,  # as soon as Kafka hears of it

@@ -39,6 +39,18 @@ class Settings:
         "", "Kafka's bootstrap servers, `host:port,...`; empty keeps events in the database alone."
     )
     kafka_topic: str = _set("nextstream.events", "Topic of the lifecycle events.")
+    kafka_security: str = _set(
+        "plaintext", "How Kafka is reached: `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`."
+    )
+    kafka_mechanism: str = _set("SCRAM-SHA-512", "How we log in to Kafka, where it wants that.")
+    kafka_user: str = _set("", "Name we log in to Kafka with.")
+    kafka_password: str = _set("", "Password we log in to Kafka with.", secret=True)
+    kafka_ca: str = _set("", "File of the authority behind Kafka's certificates; empty is the system's.")
+    kafka_partitions: int = _set(6, "Partitions of the topic, where it isn't there yet and we make it.")
+    kafka_retention_s: int = _set(7 * 86400, "Seconds Kafka keeps events in a topic that we make.")
+    events_kept_s: int = _set(
+        30 * 86400, "Seconds an event that was sent is kept in the database; two days at the least."
+    )
     host: str = _set("127.0.0.1", "Address that `nextstream up` listens on.")
     port: int = _set(8000, "Port that `nextstream up` listens on.")
     public_url: str = _set("", "Address users reach the gateway at; empty takes it from each request.")

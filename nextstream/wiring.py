@@ -134,12 +134,33 @@ def _sink(settings: Settings) -> EventSink:
 
         return MemorySink()
     if settings.kafka_servers:
-        from nextstream.adapters.events_kafka import KafkaSink
+        from nextstream.adapters.events_kafka import KafkaSink, Topic
 
-        return KafkaSink(settings.kafka_servers, settings.kafka_topic)
+        return KafkaSink(
+            settings.kafka_servers,
+            Topic(settings.kafka_topic, settings.kafka_partitions, settings.kafka_retention_s),
+            security=_kafka_security(settings),
+        )
     from nextstream.adapters.events_log import LogSink
 
     return LogSink()
+
+
+def _kafka_security(settings: Settings) -> dict[str, str]:
+    """Give librdkafka's names for how Kafka is reached; raises Misconfigured."""
+    protocol = settings.kafka_security.lower()
+    if protocol not in ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"):
+        raise Misconfigured("NEXTSTREAM_KAFKA_SECURITY is plaintext, ssl, sasl_plaintext or sasl_ssl.")
+    options = {"security.protocol": protocol}
+    if settings.kafka_ca:
+        options["ssl.ca.location"] = settings.kafka_ca
+    if protocol.startswith("sasl"):
+        options |= {
+            "sasl.mechanism": settings.kafka_mechanism,
+            "sasl.username": settings.kafka_user,
+            "sasl.password": settings.kafka_password,
+        }
+    return options
 
 
 def _dispatcher(settings: Settings) -> Dispatcher:

@@ -247,32 +247,49 @@ def kafka_mock(brokers: int = 1) -> Iterator[str]:
 @contextmanager
 def kafka_real(cache: Path = KAFKA_CACHE) -> Iterator[str]:
     """Run an Apache Kafka of one node; gives its bootstrap servers. Raises Missing without Java."""
+    with folder() as home, _kafka(home, _KAFKA_PLAIN, _kafka_answers, cache) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def kafka_secure(home: Path, cache: Path = KAFKA_CACHE) -> Iterator[str]:
+    """Run an Apache Kafka that takes users over TLS alone; its authority is `home`/ca.pem."""
+    key, ca = home / "key.pem", home / "ca.pem"
+    names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    made = ("-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", ca, *names)
+    subprocess.run([_find("openssl"), "req", *made], check=True, capture_output=True)
+    (home / "both.pem").write_text(key.read_text() + ca.read_text())
+    more = _KAFKA_SECURE.replace("{inner_port}", str(free_port()))
+    with _kafka(home, more, listens, cache) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def _kafka(home: Path, more: str, ready: Callable[[int], bool], cache: Path) -> Iterator[int]:
     java, jars = _find("java"), kafka_jars(cache)
     # Small and quick to start; a test's load needs no optimising compiler.
     jvm = [java, "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
-    with folder() as home:
-        settings = home / "server.properties"
+    settings = home / "server.properties"
 
-        def command(port: int) -> list[str | Path]:
-            settings.write_text(_KAFKA_SETTINGS.format(port=port, quorum_port=free_port(), home=home))
-            shutil.rmtree(home / "log", ignore_errors=True)
-            cluster = ("-t", "bmV4dHN0cmVhbS10ZXN0cw", "-c", settings)
-            # The log of the whole cluster's changes needs a first entry before the broker starts.
-            tool = [*jvm, "kafka.tools.StorageTool", "format", *cluster]
-            subprocess.run(tool, check=True, capture_output=True, timeout=120)
-            return [*jvm, "kafka.Kafka", settings]
+    def command(port: int) -> list[str | Path]:
+        text = (_KAFKA_SETTINGS + more).format(port=port, quorum_port=free_port(), home=home)
+        settings.write_text(text)
+        shutil.rmtree(home / "log", ignore_errors=True)
+        cluster = ("-t", "bmV4dHN0cmVhbS10ZXN0cw", "-c", settings)
+        # The log of the whole cluster's changes needs a first entry before the broker starts.
+        tool = [*jvm, "kafka.tools.StorageTool", "format", *cluster]
+        subprocess.run(tool, check=True, capture_output=True, timeout=120)
+        return [*jvm, "kafka.Kafka", settings]
 
-        with serve(command, _kafka_answers, wait_s=120) as port:
-            yield f"127.0.0.1:{port}"
+    with serve(command, ready, wait_s=120) as port:
+        yield port
 
 
 _KAFKA_SETTINGS = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{quorum_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{quorum_port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={home}/log
 num.partitions=3
 offsets.topic.num.partitions=1
@@ -280,6 +297,23 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+"""
+
+
+_KAFKA_PLAIN = """
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{quorum_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
+
+_KAFKA_SECURE = """
+listeners=SASL_SSL://127.0.0.1:{port},INNER://127.0.0.1:{inner_port},CONTROLLER://127.0.0.1:{quorum_port}
+listener.security.protocol.map=SASL_SSL:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=INNER
+ssl.keystore.type=PEM
+ssl.keystore.location={home}/both.pem
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \\
+  required user_nextstream="only-for-tests";
 """
 
 

@@ -5,17 +5,45 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from nextstream.domain.events import Event
 from nextstream.errors import EventsUnavailable
 
 # CloudEvents' Kafka Protocol Binding 1.0.2, section 3.3: the message's value is the whole event.
 HEADERS = [("content-type", b"application/cloudevents+json")]
+MAKE_S = 1.0
+_AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})
+# The options of a producer that another client of ours takes as well.
+_SHARED = frozenset(
+    {
+        "bootstrap.servers",
+        "client.id",
+        "logger",
+        "reconnect.backoff.max.ms",
+        "security.protocol",
+        "ssl.ca.location",
+        "sasl.mechanism",
+        "sasl.username",
+        "sasl.password",
+    }
+)
 GIVEN_UP_S = 2  # librdkafka looks once a second for messages whose time is over
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic, and how it is made where it isn't there yet."""
+
+    name: str
+    partitions: int = 6
+    retention_s: int = 7 * 86400
 
 
 class KafkaSink:
@@ -24,12 +52,18 @@ class KafkaSink:
     The producer is made by the first send, since its threads don't survive a fork.
     """
 
-    def __init__(self, servers: str, topic: str, wait_s: float = 10) -> None:
-        """Take bootstrap servers, `host:port,...`, and how long a send tries to reach them."""
-        self._settings = _settings(servers, wait_s)
+    def __init__(
+        self, servers: str, topic: Topic, wait_s: float = 10, security: Mapping[str, str] | None = None
+    ) -> None:
+        """Take bootstrap servers, `host:port,...`, and how long a send tries to reach them.
+
+        `security` are librdkafka's options for TLS and logging in.
+        """
+        self._settings = {**_settings(servers, wait_s), **(security or {})}
         self._topic = topic
         self._wait_s = wait_s + GIVEN_UP_S
         self._producer: Any = None
+        self._made = False
         self._lock = Lock()
 
     def send(self, events: Sequence[Event]) -> Sequence[str]:
@@ -54,6 +88,7 @@ class KafkaSink:
 
     def _connect(self) -> Any:
         with self._lock:
+            self._made = self._made or _make(self._settings, self._topic)
             if self._producer is None:
                 self._producer = Producer(self._settings)
             return self._producer
@@ -61,7 +96,7 @@ class KafkaSink:
     def _produce(self, producer: Any, event: Event, outcomes: dict[str, object]) -> None:
         try:
             producer.produce(
-                self._topic,
+                self._topic.name,
                 key=event.key,
                 value=json.dumps(event.body()),
                 headers=HEADERS,
@@ -72,6 +107,23 @@ class KafkaSink:
         except KafkaException as error:  # a producer with a fatal error never sends again
             outcomes[event.id] = error
             self._producer = None
+
+
+def _make(settings: Mapping[str, Any], topic: Topic) -> bool:
+    """Make the topic unless it is there, and tell whether Kafka answered.
+
+    What else keeps us from it, such as rights that others have, the producer will tell better.
+    """
+    wanted = NewTopic(
+        topic.name, topic.partitions, config={"retention.ms": str(topic.retention_s * 1000)}
+    )
+    client = AdminClient({name: value for name, value in settings.items() if name in _SHARED})
+    (made,) = client.create_topics([wanted], request_timeout=MAKE_S).values()
+    try:
+        made.result(MAKE_S + 1)
+    except KafkaException as error:
+        return error.args[0].code() not in _AWAY
+    return True
 
 
 def _unbroken(events: Sequence[Event], outcomes: Mapping[str, object]) -> Iterator[str]:

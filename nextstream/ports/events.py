@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from nextstream.domain.events import Event
@@ -50,6 +51,10 @@ class Outbox(Protocol):
 
     def mark_sent(self, event_ids: Iterable[str]) -> None:
         """Note events as sent; may run twice."""
+        ...
+
+    def prune(self, before: datetime, up_to: int) -> int:
+        """Remove some events that were sent and are older, none behind a place, and count them."""
         ...
 
     def page(self, after: int, limit: int, key: str | None = None) -> Sequence[OutboxEntry]:

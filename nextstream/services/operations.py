@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from weakref import WeakSet
 
@@ -12,6 +13,8 @@ from nextstream.errors import EventsUnavailable
 from nextstream.ports import EventSink, Platform
 
 log = structlog.get_logger()
+
+LEAST_KEPT = timedelta(days=2)  # a webhook is tried again for a day
 
 _away: WeakSet[EventSink] = WeakSet()
 
@@ -40,6 +43,21 @@ def relay(platform: Platform, limit: int = 500) -> int:
     with platform.database.transaction() as transaction:
         transaction.outbox.mark_sent(arrived)
     return len(arrived)
+
+
+def prune(platform: Platform) -> int:
+    """Remove events that were sent long ago and count them; may run twice.
+
+    None goes that a webhook may still be told of, nor one that no webhook was looked for yet.
+    """
+    kept = max(timedelta(seconds=platform.settings.events_kept_s), LEAST_KEPT)
+    before, count = platform.clock.now() - kept, 0
+    while True:
+        with platform.database.transaction() as tx:
+            removed = tx.outbox.prune(before, tx.webhooks.place())
+        count += removed
+        if not removed:
+            return count
 
 
 def _warn_once(sink: EventSink, error: EventsUnavailable) -> None:

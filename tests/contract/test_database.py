@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from nextstream.errors import (
 )
 from nextstream.ports import Database, Wanted
 from tests.contract.conftest import PATIENCE_S, Open
-from tests.contract.rows import ACCOUNT, VIDEO, event, store
+from tests.contract.rows import ACCOUNT, LATER, NOW, VIDEO, event, store
 
 
 def places(database: Database) -> list[tuple[int, str]]:
@@ -339,3 +340,28 @@ def test_places_grow_over_rollbacks(database: Database) -> None:
     (first, _), (second, kept) = places(database)
     assert second > first
     assert kept == last.id
+
+
+def test_old_events_that_were_sent_are_removed_and_no_others(database: Database) -> None:
+    events = [replace(event(), id=f"e{n}", time=NOW + timedelta(days=n)) for n in range(5)]
+    with database.transaction() as tx:
+        tx.outbox.add(*events)
+        tx.outbox.mark_sent(["e0", "e2", "e3"])
+    with database.transaction() as tx:
+        last = tx.outbox.page(0, 9)[-1].place
+        assert tx.outbox.prune(NOW + timedelta(days=3), last - 3) == 1
+        assert [entry.event.id for entry in tx.outbox.page(0, 9)] == ["e1", "e2", "e3", "e4"]
+        assert tx.outbox.prune(NOW + timedelta(days=3), last) == 1
+        assert tx.outbox.prune(NOW + timedelta(days=9), last) == 1
+        assert [entry.event.id for entry in tx.outbox.page(0, 9)] == ["e1", "e4"]
+        assert tx.outbox.prune(NOW + timedelta(days=9), last) == 0
+
+
+def test_a_place_is_never_given_again(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.outbox.add(event())
+        place = tx.outbox.page(0, 9)[0].place
+        tx.outbox.mark_sent([tx.outbox.page(0, 9)[0].event.id])
+        assert tx.outbox.prune(LATER + timedelta(days=1), place) == 1
+        tx.outbox.add(event())
+        assert tx.outbox.page(0, 9)[0].place > place

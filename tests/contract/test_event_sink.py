@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from nextstream.adapters.events_kafka import KafkaSink
+from nextstream.adapters.events_kafka import KafkaSink, Topic
 from nextstream.adapters.events_memory import MemorySink
 from nextstream.domain.events import Event, happen
 from nextstream.errors import EventsUnavailable
@@ -53,7 +53,7 @@ class KafkaStream:
     topic: str = field(default_factory=lambda: f"events-{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
-        self.sink = KafkaSink(self.servers, self.topic, wait_s=WAIT_S)
+        self.sink = KafkaSink(self.servers, Topic(self.topic), wait_s=WAIT_S)
         self.sink.send([happen("warm.up", "none", NOW)])  # the topic is made by the first message
 
     def bodies(self) -> Sequence[dict[str, Any]]:

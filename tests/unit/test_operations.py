@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from nextstream import wiring
+from nextstream.adapters.clock import HandClock
 from nextstream.adapters.events_memory import MemorySink
 from nextstream.ports import Platform
-from nextstream.services import operations
+from nextstream.services import operations, webhooks
 
 
 @pytest.fixture
@@ -96,3 +98,19 @@ def test_an_event_that_did_not_arrive_is_sent_again_before_later_ones() -> None:
     note(platform, "a", "b", "c")
     assert [operations.relay(platform) for _ in range(4)] == [1, 1, 1, 0]
     assert types(limping) == ["a", "b", "c"]
+
+
+def test_events_go_when_they_were_sent_long_ago_and_no_webhook_needs_them() -> None:
+    clock = HandClock()
+    platform = wiring.in_memory(sink=MemorySink(), clock=clock)
+    platform = replace(platform, settings=replace(platform.settings, events_kept_s=0))
+    note(platform, "a", "b")
+    operations.relay(platform)
+    clock.advance(timedelta(days=1).total_seconds())
+    note(platform, "c")
+    clock.advance(timedelta(days=1.5).total_seconds())
+    assert operations.prune(platform) == 0
+    webhooks.fan_out(platform)
+    assert operations.prune(platform) == 2
+    with platform.database.transaction() as tx:
+        assert [entry.event.type for entry in tx.outbox.page(0, 9)] == ["c"]

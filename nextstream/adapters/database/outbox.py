@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from nextstream.adapters.database import tables
 from nextstream.domain.events import Event
 from nextstream.ports import OutboxEntry
 
+PRUNED_AT_ONCE = 5000
 OUTBOX_LOCK = 0x6E657874  # any number that no other lock of the database has
 
 
@@ -43,6 +45,17 @@ class SqlOutbox:
         """Note events as sent."""
         known = self._table.c.id.in_(list(event_ids))
         self._connection.execute(update(self._table).where(known).values(sent=True))
+
+    def prune(self, before: datetime, up_to: int) -> int:
+        """Remove sent events, a batch at a time, so that nobody waits long for the lock."""
+        columns = self._table.c
+        young = select(columns.place).where(columns.place > 0, columns.time >= before)
+        first = self._connection.execute(young.order_by(columns.place).limit(1)).scalar()
+        last = up_to if first is None else min(up_to, first - 1)
+        old = select(columns.place).where(columns.sent, columns.place <= last)
+        batch = old.order_by(columns.place).limit(PRUNED_AT_ONCE)
+        gone = delete(self._table).where(columns.place.in_(batch.scalar_subquery()))
+        return self._connection.execute(gone).rowcount
 
     def page(self, after: int, limit: int, key: str | None = None) -> Sequence[OutboxEntry]:
         """Give events from a place on."""

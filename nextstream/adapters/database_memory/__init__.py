@@ -50,5 +50,5 @@ class MemoryTransaction:
         self.videos = MemoryVideos(rows)
         self.pieces = MemoryPieces(rows)
         self.accounts = MemoryAccounts(rows.accounts)
-        self.outbox = MemoryOutbox(rows.outbox)
+        self.outbox = MemoryOutbox(rows)
         self.webhooks = MemoryWebhooks(rows)

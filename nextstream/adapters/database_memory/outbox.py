@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
+from nextstream.adapters.database_memory.rows import Rows
 from nextstream.domain.events import Event
 from nextstream.errors import Conflict
 from nextstream.ports import OutboxEntry
+
+LAST = "outbox"  # the place that was given last, though its event may be gone
 
 
 class MemoryOutbox:
     """The outbox of a transaction."""
 
-    def __init__(self, entries: list[OutboxEntry]) -> None:
-        self._entries = entries
+    def __init__(self, rows: Rows) -> None:
+        self._entries = rows.outbox
+        self._cursors = rows.cursors
 
     def add(self, *events: Event) -> None:
         """Store events to be sent; raises Conflict for one that is there already."""
         if {event.id for event in events} & {entry.event.id for entry in self._entries}:
             raise Conflict(detail="event")
         for event in events:
-            self._entries.append(OutboxEntry(len(self._entries) + 1, event, sent=False))
+            place = self._cursors[LAST] = self._cursors.get(LAST, 0) + 1
+            self._entries.append(OutboxEntry(place, event, sent=False))
 
     def unsent(self, limit: int) -> Sequence[OutboxEntry]:
         """Give the oldest unsent events."""
@@ -33,6 +39,17 @@ class MemoryOutbox:
         self._entries[:] = [
             replace(entry, sent=entry.sent or entry.event.id in sent) for entry in self._entries
         ]
+
+    def prune(self, before: datetime, up_to: int) -> int:
+        """Remove sent events that are older."""
+        kept = [
+            entry
+            for entry in self._entries
+            if not entry.sent or entry.event.time >= before or entry.place > up_to
+        ]
+        count = len(self._entries) - len(kept)
+        self._entries[:] = kept
+        return count
 
     def page(self, after: int, limit: int, key: str | None = None) -> Sequence[OutboxEntry]:
         """Give events from a place on."""
