@@ -251,6 +251,12 @@ class EncoderFailed(MediaError):
     code, status, retryable = "encoder_failed", 500, True
 
 
+class EncoderBusy(NextStreamError):
+    """Too many pictures are asked for just now; try again in a few seconds."""
+
+    code, status, retryable = "encoder_busy", 503, True
+
+
 class ClaimLost(NextStreamError):
     """Another worker has taken this piece over, so its result is thrown away."""
 

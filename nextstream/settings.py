@@ -91,6 +91,10 @@ class Settings:
     preset: str = _set("veryfast", "Preset of x264: slower is smaller.")
     crf: int = _set(23, "Constant rate factor of x264: lower is better and larger.")
     chunk_s: int = _set(24, "Longest chunk that one worker encodes at a time, in seconds.")
+    previews: bool = _set(default=True, doc="Make a poster and a storyboard of every video.")
+    thumbnails_at_once: int = _set(
+        2, "Thumbnails that each web server process decodes at once; 0 makes none."
+    )
     worker_slots: int = _set(0, "Pieces a worker encodes at once; 0 takes one per core.")
     encoder_threads: int = _set(0, "Threads of each rung's encoder; 0 shares the cores among the slots.")
     lease_s: int = _set(

@@ -6,12 +6,12 @@ from flask import Flask
 
 from nextstream.errors import Misconfigured
 from nextstream.ports import Platform
-from web import auth, health, http, pages, streaming, tokens, upload, videos, webhooks
+from web import auth, health, http, images, pages, streaming, tokens, upload, videos, webhooks
 
 BLUEPRINTS = {
     "auth": (auth.blueprint,),
     "upload": (upload.blueprint,),
-    "streaming": (videos.blueprint, webhooks.blueprint, streaming.blueprint),
+    "streaming": (videos.blueprint, webhooks.blueprint, images.blueprint, streaming.blueprint),
     "pages": (pages.blueprint,),
 }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
@@ -11,12 +13,14 @@ from pathlib import Path
 
 from nextstream.adapters import processes
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import ffmpeg, probe
+from nextstream.domain import ffmpeg, probe, storyboard
 from nextstream.domain.plan import Piece, Plan, Voice
 from nextstream.domain.video import SourceInfo
-from nextstream.errors import SourceNotVideo
+from nextstream.errors import EncoderBusy, EncoderFailed, SourceNotVideo
 from nextstream.ports import EncodedPiece, Report
 from nextstream.settings import Settings
+
+PICTURE_WAIT_S = 5.0  # how long a picture waits for others to be done
 
 
 class FfmpegEncoder:
@@ -26,10 +30,11 @@ class FfmpegEncoder:
         self._settings = settings
         self._threads = settings.threads_each
         self._scratch = settings.scratch_dir or None
+        self._pictures = threading.BoundedSemaphore(max(1, settings.thumbnails_at_once))
 
     @cached_property
     def _tools(self) -> Toolchain:
-        """Find the programs when they are needed: web servers never encode, and may lack them."""
+        """Find the programs when they are needed: web servers only make thumbnails with them."""
         return Toolchain.find(self._settings)
 
     def probe(self, source: str, size_bytes: int) -> SourceInfo:
@@ -54,6 +59,8 @@ class FfmpegEncoder:
             )
             processes.run(command, "frame", report)
             yield from _collect(folder, piece.rungs)
+            if storyboard.sheet(plan, piece):
+                yield EncodedPiece(storyboard.NAME, _read(folder, f"{storyboard.NAME}.jpg"))
 
     def encode_audio(
         self, source: str, plan: Plan, voice: Voice, report: Report
@@ -67,6 +74,37 @@ class FfmpegEncoder:
             command = ffmpeg.audio_command(self._tools.ffmpeg, source, plan, voice, folder)
             processes.run(command, "out_time_us", report_time)
             yield from _collect(folder, (voice.name,))
+
+    def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:
+        """Decode one frame of our own segments."""
+        with self._one_of_few(), tempfile.TemporaryDirectory(prefix="nextstream-") as folder:
+            path = Path(folder, "film.mp4")
+            path.write_bytes(film)
+            processes.run(
+                ffmpeg.picture_command(
+                    self._tools.ffmpeg, str(path), frame, (width, height), form, folder
+                ),
+                "frame",
+                lambda _: None,
+            )
+            return _read(folder, f"picture.{form}")
+
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        if not self._pictures.acquire(timeout=PICTURE_WAIT_S):
+            raise EncoderBusy
+        try:
+            yield
+        finally:
+            self._pictures.release()
+
+
+def _read(folder: str, name: str) -> bytes:
+    """Give a picture that ffmpeg made; it makes none, without a word, of a frame that isn't there."""
+    try:
+        return Path(folder, name).read_bytes()
+    except FileNotFoundError as error:
+        raise EncoderFailed(detail=f"ffmpeg made no {name}") from error
 
 
 def _collect(folder: str, names: tuple[str, ...]) -> Iterator[EncodedPiece]:

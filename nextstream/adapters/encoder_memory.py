@@ -6,14 +6,15 @@ import struct
 from collections.abc import Iterator
 from fractions import Fraction
 
-from nextstream.domain import fmp4
+from nextstream.domain import fmp4, storyboard
 from nextstream.domain.plan import Piece, Plan, Voice
 from nextstream.domain.video import AudioTrack, SourceInfo, Span, VideoTrack
-from nextstream.errors import NextStreamError
+from nextstream.errors import EncoderFailed, NextStreamError
 from nextstream.ports import EncodedPiece, Report
 
 AAC_TICKS = 1024
 AUDIO_TIMESCALE = 48000
+JPEG = b"\xff\xd8\xff\xe0"
 
 CLIP = SourceInfo(
     format="mov,mp4",
@@ -47,6 +48,8 @@ class MemoryEncoder:
         ticks = int(plan.timescale / plan.rate)
         for name in piece.rungs:
             yield EncodedPiece(name, movie(plan.timescale, ticks, piece.frames, plan.gop_frames))
+        if sheet := storyboard.sheet(plan, piece):
+            yield EncodedPiece(storyboard.NAME, JPEG + f"sheet {sheet.first}".encode())
 
     def encode_audio(
         self,
@@ -60,6 +63,17 @@ class MemoryEncoder:
         report(plan.frames)
         frames = -(-int(plan.duration_s * AUDIO_TIMESCALE) // AAC_TICKS) + 1
         yield EncodedPiece(voice.name, movie(AUDIO_TIMESCALE, AAC_TICKS, frames, 1, audio=True))
+
+    def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:
+        """Name the frame in a file that begins as a picture does."""
+        self._fail("picture")
+        found = fmp4.read(film).samples[frame : frame + 1]
+        if not found:
+            raise EncoderFailed(detail="no such frame")
+        start = found[0].span.offset
+        body = film[start : start + found[0].span.size_bytes]
+        head = JPEG if form == "jpg" else b"RIFF\0\0\0\0WEBP"
+        return head + f"{width}x{height} ".encode() + body
 
     def _fail(self, name: str) -> None:
         if name in self.failing:

@@ -20,7 +20,11 @@ NEEDED = {
     "-muxers": ("mp4",),
 }
 # What only some sources need; doctor names them.
-WANTED = {"-filters": ("zscale", "tonemap", "bwdif"), "-decoders": ("libdav1d", "hevc", "vp9")}
+WANTED = {
+    "-encoders": ("libwebp",),  # thumbnails
+    "-filters": ("zscale", "tonemap", "bwdif"),
+    "-decoders": ("libdav1d", "hevc", "vp9"),
+}
 LEAST_MAJOR = 6  # older ones rebase times another way, and know holes in playlists
 
 

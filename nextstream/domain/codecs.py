@@ -44,6 +44,19 @@ def audio_options(voice: Voice) -> dict[str, Any]:
     }
 
 
+def picture_options(form: str) -> dict[str, Any]:
+    """Give the output options of a single picture: `jpg` or `webp`."""
+    quality = {"c:v": "mjpeg", "q:v": 4} if form == "jpg" else {"c:v": "libwebp", "quality": 80}
+    return {
+        **quality,
+        "frames:v": 1,
+        "threads": 1,  # a picture is not worth starting more
+        "format": "image2",
+        "update": 1,  # the name is a name, and no pattern of numbers
+        "flags": "+bitexact",  # no name of the encoder inside: the same picture is the same bytes
+    }
+
+
 def _packaging() -> dict[str, Any]:
     return {
         "format": "mp4",

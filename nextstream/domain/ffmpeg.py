@@ -7,8 +7,13 @@ from typing import Any
 
 import ffmpeg
 
-from nextstream.domain import codecs, reading
-from nextstream.domain.plan import Piece, Plan, Voice
+from nextstream.domain import codecs, reading, storyboard
+from nextstream.domain.plan import Piece, Plan, Rung, Voice
+from nextstream.domain.storyboard import Sheet
+
+PICTURE_CPU_S = 10
+# JPEG's colours are BT.601 in full range, whatever the video's are (JFIF 1.02).
+_JFIF = {"out_color_matrix": "bt601", "out_range": "full"}
 
 SEEK_BACK_S = 1  # start a second early: the keyframe before is decoded up to the first frame anyway
 
@@ -39,22 +44,47 @@ def encode_command(
 ) -> list[str]:
     """Build the ffmpeg call that decodes a chunk once and makes all its rungs.
 
-    Each rung is `{folder}/{rung.name}.mp4`, fragmented, with times that start at 0.
+    Each rung is `{folder}/{rung.name}.mp4`, fragmented, with times that start at 0; a sheet of the
+    storyboard, where the piece has one, is `{folder}/storyboard.jpg`.
     """
     rungs = [rung for rung in plan.rungs if rung.name in piece.rungs]
     pictures = picture(source, plan, piece, threads).filter_multi_output("split", len(rungs))
+    scaled = {rung.name: _scale(pictures.stream(n), rung) for n, rung in enumerate(rungs)}
+    sheets = []
+    if sheet := storyboard.sheet(plan, piece):
+        smallest = storyboard.rung(plan).name
+        shared = scaled[smallest].filter_multi_output("split", 2)
+        scaled[smallest] = shared.stream(0)
+        sheets = [_tile(shared.stream(1), plan, piece, sheet, folder)]
     outputs = [
         ffmpeg.output(
-            pictures.stream(n)
-            .filter("scale", rung.width, rung.height)
-            .filter("setsar", 1)
-            .filter("format", "yuv420p"),
+            scaled[rung.name],
             f"file:{folder}/{rung.name}.mp4",
             **codecs.video_options(plan, rung, threads),
         )
-        for n, rung in enumerate(rungs)
+        for rung in rungs
     ]
-    return list(ffmpeg.merge_outputs(*outputs).compile(cmd=_running(binary)))
+    # Progress counts the frames of the first output, so the sheet is the last.
+    return list(ffmpeg.merge_outputs(*outputs, *sheets).compile(cmd=_running(binary)))
+
+
+def _scale(frames: Any, rung: Rung) -> Any:
+    return (
+        frames.filter("scale", rung.width, rung.height).filter("setsar", 1).filter("format", "yuv420p")
+    )
+
+
+def _tile(frames: Any, plan: Plan, piece: Piece, sheet: Sheet, folder: str) -> Any:
+    """Make a chunk's sheet of what the smallest rung's scaler gives: no decode, and hardly any work."""
+    width, height = storyboard.tile_size(plan)
+    late = piece.first_frame % plan.tile_frames
+    tiled = (
+        frames.filter("select", f"not(mod(n+{late},{plan.tile_frames}))")
+        .filter("scale", width, height, **_JFIF)
+        .filter("format", "yuvj420p")
+        .filter("tile", f"{sheet.columns}x{sheet.rows}", nb_frames=sheet.tiles)
+    )
+    return ffmpeg.output(tiled, f"file:{folder}/{storyboard.NAME}.jpg", **codecs.picture_options("jpg"))
 
 
 def audio_command(binary: str, source: str, plan: Plan, voice: Voice, folder: str) -> list[str]:
@@ -76,6 +106,23 @@ def audio_command(binary: str, source: str, plan: Plan, voice: Voice, folder: st
             cmd=_running(binary)
         )
     )
+
+
+def picture_command(
+    binary: str, film: str, frame: int, size: tuple[int, int], form: str, folder: str
+) -> list[str]:
+    """Build the ffmpeg call that makes `{folder}/picture.{form}` of one frame of our own segments."""
+    colours = _JFIF if form == "jpg" else {"out_color_matrix": "bt601", "out_range": "limited"}
+    still = (
+        # By their order: the edit list's times are for players that start at the beginning.
+        ffmpeg.input(f"file:{film}", format="mov", ignore_editlist=1, threads=1)["v:0"]
+        .filter("select", f"eq(n,{frame})")
+        .filter("scale", *size, **colours)
+        .filter("format", "yuvj420p" if form == "jpg" else "yuv420p")
+    )
+    call = ffmpeg.output(still, f"file:{folder}/picture.{form}", **codecs.picture_options(form))
+    limit = ["-timelimit", str(PICTURE_CPU_S)]  # a picture is never worth more
+    return list(call.compile(cmd=[*_running(binary), *limit]))
 
 
 def parse_progress(line: str) -> tuple[str, int] | None:

@@ -13,6 +13,10 @@ MANIFEST = "manifest.mpd"
 INIT = "init.mp4"
 PLAYLIST = "index.m3u8"
 IFRAMES = "iframes.m3u8"
+THUMBS = "thumbs"
+POSTER = "poster.jpg"
+STORYBOARD = "storyboard.vtt"
+STORYBOARD_JSON = "storyboard.json"
 
 MIME_TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",  # RFC 8216, section 4
@@ -20,6 +24,7 @@ MIME_TYPES = {
     "mp4": "video/mp4",
     "m4s": "video/iso.segment",
     "vtt": "text/vtt",
+    "json": "application/json",
     "jpg": "image/jpeg",
     "webp": "image/webp",
 }
@@ -69,6 +74,16 @@ def segment(video_id: str, version: int, rendition: str, number: int) -> str:
     return f"{tree(video_id, version)}/{rendition}/{segment_name(number)}"
 
 
+def sheet_name(first_tile: int) -> str:
+    """Give the file name of a sheet of the storyboard, by its first tile; tiles count from 0."""
+    return f"{first_tile:05d}.jpg"
+
+
+def thumbs(video_id: str, version: int, name: str) -> str:
+    """Give the key of a small picture, or of a list of some."""
+    return f"{tree(video_id, version)}/{THUMBS}/{name}"
+
+
 def public(video_id: str, name: str) -> str:
     """Give the key behind /v/{id}/{name}; raises NotFound for the source and anything odd."""
     if not _PUBLIC.fullmatch(name) or ".." in name or name.rpartition(".")[2] not in MIME_TYPES:
@@ -82,5 +97,5 @@ def mime_type(key: str) -> str:
 
 
 def is_immutable(name: str) -> bool:
-    """Tell files that never change once stored from playlists, which may."""
-    return name.endswith((".m4s", ".mp4"))
+    """Tell files of an encode that never change once stored from playlists, and from what lies above."""
+    return name.endswith((".m4s", ".mp4")) or (f"/{THUMBS}/" in name and name.endswith(".jpg"))

@@ -64,7 +64,7 @@ class Plan:
     """One frame grid for all rungs, and the pieces it is cut into.
 
     Frame n is shown at `origin_s + n / rate` on the source's clock. `container_start_s` is
-    what ffmpeg counts a seek from.
+    what ffmpeg counts a seek from. The storyboard has a tile each `tile_frames`; 0 makes none.
     """
 
     rate: Fraction
@@ -79,6 +79,7 @@ class Plan:
     rungs: tuple[Rung, ...]
     voices: tuple[Voice, ...]
     pieces: tuple[Piece, ...]
+    tile_frames: int = 0
 
     @property
     def segment_s(self) -> Fraction:

@@ -14,7 +14,10 @@ Report = Callable[[int], None]
 
 @dataclass(frozen=True)
 class EncodedPiece:
-    """What ffmpeg made of a piece: for each rung or voice the bytes of a fragmented MP4."""
+    """What ffmpeg made of a piece: for each rung or voice the bytes of a fragmented MP4.
+
+    A chunk whose plan has a sheet of the storyboard gives that last, as a JPEG named `storyboard`.
+    """
 
     name: str
     data: bytes
@@ -38,4 +41,12 @@ class Encoder(Protocol):
         self, source: str, plan: Plan, voice: Voice, report: Report
     ) -> Iterator[EncodedPiece]:
         """Make a whole audio track; reports frames of the video's grid done. As encode."""
+        ...
+
+    def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:
+        """Decode one frame of `film`, an init segment and whole fragments of ours, as `jpg` or `webp`.
+
+        `frame` counts from 0 in the order they are shown. Raises EncoderFailed, and EncoderBusy
+        where too many ask at once.
+        """
         ...

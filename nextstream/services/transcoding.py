@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
 
-from nextstream.domain import ladder, lifecycle, paths
+from nextstream.domain import ladder, lifecycle, paths, storyboard
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Rendition, SourceInfo, State, Video
 from nextstream.errors import NextStreamError, SourceTooLarge, SourceTooLong
 from nextstream.ports import Platform, Task
-from nextstream.services import claims, events, packaging
+from nextstream.services import claims, events, images, packaging
 from nextstream.settings import Settings
 
 log = structlog.get_logger()
@@ -85,6 +86,7 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
     task, video = claim
     with claims.minding(platform, task):
         renditions = packaging.join([part for piece in work for part in piece.renditions])
+        images.publish(platform, video, renditions)
         packaging.write_manifests(platform, video, renditions)
         with platform.database.transaction() as tx:
             tx.pieces.finish(task, ())
@@ -142,7 +144,9 @@ def _plan(settings: Settings, source: SourceInfo) -> Plan:
         rate = plans.choose_rate(source.video.rate)
         rungs = ladder.choose(source.video, settings.sides, rate, settings.crf)
     voices = ladder.voices(source.audio)
-    return plans.make(source, rungs, voices, settings.preset, settings.chunk_s)
+    made = plans.make(source, rungs, voices, settings.preset, settings.chunk_s)
+    step = storyboard.step_frames(made.frames, made.gop_frames) if settings.previews and rungs else 0
+    return replace(made, tile_frames=step)
 
 
 def _make(platform: Platform, video: Video, task: Task) -> Iterator[Rendition]:
@@ -152,6 +156,9 @@ def _make(platform: Platform, video: Video, task: Task) -> Iterator[Rendition]:
     source, report = _source_of(platform, video), claims.reporter(platform, task)
     if piece.kind is Kind.VIDEO:
         for made in platform.encoder.encode(source, plan, piece, report):
+            if made.name == storyboard.NAME:
+                images.store_sheet(platform, video, plan, piece, made)
+                continue
             yield packaging.store_chunk(platform, video, plan, piece, made)
         return
     voice = next(voice for voice in plan.voices if voice.name == piece.voice)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.adapters.encoder_memory import MemoryEncoder
-from nextstream.domain import fmp4, ladder, plan
+from nextstream.domain import fmp4, ladder, plan, storyboard
 from nextstream.domain.plan import Kind, Plan
-from nextstream.errors import ClaimLost
+from nextstream.errors import ClaimLost, EncoderFailed
 from nextstream.ports import Encoder
 from nextstream.settings import Settings
 from tests import sources
@@ -64,6 +66,29 @@ def test_encoding_twice_gives_the_same_bytes(bench: Bench) -> None:
     encoder, source, made = bench
     first, again = (list(encoder.encode(source, made, made.pieces[0], ignore)) for _ in range(2))
     assert first == again
+
+
+def test_a_sheet_of_the_storyboard_comes_last_and_changes_nothing_else(bench: Bench) -> None:
+    encoder, source, made = bench
+    tiled = replace(made, tile_frames=storyboard.step_frames(made.frames, made.gop_frames))
+    seen: list[int] = []
+    *rungs, sheet = encoder.encode(source, tiled, made.pieces[0], seen.append)
+    assert rungs == list(encoder.encode(source, made, made.pieces[0], ignore))
+    assert (sheet.name, sheet.data[:3]) == (storyboard.NAME, b"\xff\xd8\xff")
+    assert seen[-1] == made.pieces[0].frames
+
+
+def test_a_picture_can_be_made_of_any_frame_there_is_and_no_other(bench: Bench) -> None:
+    encoder, source, made = bench
+    one = list(encoder.encode(source, made, made.pieces[0], ignore))[-1]
+    last = made.pieces[0].frames - 1
+    pictures = {n: encoder.picture(one.data, n, 64, 36, "jpg") for n in (0, 1, last)}
+    assert len({bytes(p) for p in pictures.values()}) == 3
+    assert all(p.startswith(b"\xff\xd8\xff") for p in pictures.values())
+    assert encoder.picture(one.data, 1, 64, 36, "jpg") == pictures[1]
+    assert encoder.picture(one.data, 1, 64, 36, "webp")[8:12] == b"WEBP"
+    with pytest.raises(EncoderFailed):
+        encoder.picture(one.data, last + 1, 64, 36, "jpg")
 
 
 def test_sound_lasts_as_long_as_the_picture(bench: Bench) -> None:

@@ -55,6 +55,9 @@ def check_tree(folder: Path) -> None:
             uri.rpartition("/")[0] + "/" + file for file in (*media.files, media.segment_map[0].uri)
         }
         named |= {uri, *files}
+    named |= {f"thumbs/{name}" for name in ("poster.jpg", "storyboard.vtt", "storyboard.json")}
+    listed_tiles = (folder / "thumbs" / "storyboard.vtt").read_text().splitlines()
+    named |= {f"thumbs/{line.partition('#')[0]}" for line in listed_tiles if "#xywh=" in line}
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert there == named
 

@@ -95,6 +95,10 @@ def test_all_that_playlists_name_is_stored_and_nothing_else(platform: Platform) 
     transcode(platform)
     keys = keys_of(platform)
     named = {"source", "master.m3u8", "manifest.mpd", "v1/master.m3u8", "v1/manifest.mpd"}
+    for name in ("poster.jpg", "storyboard.vtt", "storyboard.json"):
+        named |= {name, f"v1/thumbs/{name}"}
+    for line in platform.storage.read(f"videos/{ID}/storyboard.vtt").decode().splitlines():
+        named |= {line.partition("#")[0]} if "#xywh=" in line else set()
     for name in ("v720", "v480", "v360", "v240", "a0"):
         playlist = platform.storage.read(f"videos/{ID}/v1/{name}/index.m3u8").decode()
         named |= {f"v1/{name}/{line}" for line in playlist.splitlines() if line.endswith(".m4s")}

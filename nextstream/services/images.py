@@ -1,0 +1,134 @@
+"""Still pictures of a video: the poster, the storyboard, and any frame on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nextstream.domain import paths, storyboard
+from nextstream.domain.plan import Piece, Plan
+from nextstream.domain.video import Rendition, Segment, State, Video
+from nextstream.errors import NotFound, VideoNotReady
+from nextstream.ports import EncodedPiece, Platform
+from nextstream.services import packaging
+
+POSTER_SIDE = 720  # no rung with a longer short side is a poster's
+POSTER_WITHIN_S = 60  # a poster from later on might tell too much
+WIDEST = 1920
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a rung; `index` counts within the GOP that begins at `offset` in its segment."""
+
+    rendition: Rendition
+    segment: Segment
+    offset: int
+    size_bytes: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture that can be made: `etag` tells it from all others before it is."""
+
+    video: Video
+    frame: Frame
+    width: int
+    height: int
+    etag: str
+
+
+def store_sheet(platform: Platform, video: Video, plan: Plan, piece: Piece, made: EncodedPiece) -> None:
+    """Store a chunk's part of the storyboard; may run twice, with the same bytes."""
+    sheet = storyboard.sheet(plan, piece)
+    assert sheet is not None  # noqa: S101  the encoder makes one only where the plan has it
+    _put(platform, paths.thumbs(video.id, video.version, paths.sheet_name(sheet.first)), made.data)
+
+
+def publish(platform: Platform, video: Video, renditions: Sequence[Rendition]) -> None:
+    """Write the storyboard's lists and the poster, where the plan has them; may run twice."""
+    plan = video.plan
+    if plan is None or not plan.tile_frames or not plan.rungs:
+        return
+    poster = _picture(platform, video, _best(plan, renditions), "jpg")
+    root, tree = paths.root(video.id), paths.tree(video.id, video.version)
+    above = f"{paths.version_folder(video.version)}/{paths.THUMBS}/"
+    for folder, prefix in ((f"{tree}/{paths.THUMBS}", ""), (root, above)):
+        _put(platform, f"{folder}/{paths.STORYBOARD}", storyboard.webvtt(plan, prefix).encode())
+        _put(platform, f"{folder}/{paths.STORYBOARD_JSON}", storyboard.describe(plan, prefix).encode())
+        _put(platform, f"{folder}/{paths.POSTER}", poster)
+
+
+def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbnail:
+    """Find the frame shown at a time, or the last, in the smallest rung that is as wide as `width`.
+
+    The picture is never wider than the rung. While the video is being encoded, the parts that are
+    done can be asked for. Raises VideoNotFound, VideoNotReady, and NotFound for sound alone.
+    """
+    with platform.database.transaction() as tx:
+        video = tx.videos.get(video_id)
+        done = [] if video.renditions else tx.pieces.list(video_id, video.version)
+    plan = video.plan
+    if plan is None or video.state not in (State.ENCODING, State.READY):
+        raise VideoNotReady
+    if not plan.rungs:
+        raise NotFound("The video has no picture.")
+    parts = video.renditions or packaging.join([part for task in done for part in task.renditions])
+    number = min(int(time_s * plan.rate), plan.frames - 1)
+    rungs = sorted((part for part in parts if part.is_video), key=lambda part: part.width)
+    frames = [frame for rung in rungs if (frame := _locate(plan, rung, number))]
+    if not frames:
+        raise VideoNotReady
+    frame = next((each for each in frames if each.rendition.width >= width), frames[-1])
+    width = min(width, frame.rendition.width)
+    height = max(1, round(width * frame.rendition.height / frame.rendition.width))
+    etag = f"{video.version}-{frame.rendition.name}-{number}-{width}"
+    return Thumbnail(video, frame, width, height, etag)
+
+
+def make(platform: Platform, found: Thumbnail, form: str) -> bytes:
+    """Decode a thumbnail as `jpg` or `webp`; raises EncoderBusy and EncoderFailed."""
+    return _picture(platform, found.video, found.frame, form, (found.width, found.height))
+
+
+def _best(plan: Plan, renditions: Sequence[Rendition]) -> Frame:
+    """Choose the poster: the keyframe that took the most bytes has the most to see, and isn't black."""
+    rungs = sorted((r for r in renditions if r.is_video), key=lambda r: r.width * r.height)
+    fitting = [r for r in rungs if min(r.width, r.height) <= POSTER_SIDE]
+    rung = (fitting or rungs[:1])[-1]
+    last = max(1, int(POSTER_WITHIN_S * plan.rate))
+    starts = range(0, min(plan.frames, last), plan.gop_frames)
+    frames = [frame for start in starts if (frame := _locate(plan, rung, start))]
+    return max(frames, key=_keyframe_bytes)
+
+
+def _keyframe_bytes(frame: Frame) -> int:
+    return next(k.size_bytes for k in frame.segment.keyframes if k.offset == frame.offset)
+
+
+def _locate(plan: Plan, rung: Rendition, number: int) -> Frame | None:
+    """Find a frame's GOP in the stored segments; None where it isn't there."""
+    wanted = number // plan.segment_frames + 1
+    segment = next((s for s in rung.segments if s.number == wanted), None)
+    if segment is None:
+        return None
+    gop, index = divmod(number % plan.segment_frames, plan.gop_frames)
+    starts = [key.offset for key in segment.keyframes] + [segment.size_bytes]
+    return Frame(rung, segment, starts[gop], starts[gop + 1] - starts[gop], index)
+
+
+def _picture(
+    platform: Platform, video: Video, frame: Frame, form: str, size: tuple[int, int] | None = None
+) -> bytes:
+    """Read one GOP from storage, and decode it up to the frame."""
+    name, storage = frame.rendition.name, platform.storage
+    width, height = size or (frame.rendition.width, frame.rendition.height)
+    key = paths.segment(video.id, video.version, name, frame.segment.number)
+    gop = b"".join(storage.stream(key, frame.offset, frame.size_bytes))
+    film = storage.read(paths.init(video.id, video.version, name)) + gop
+    return platform.encoder.picture(film, frame.index, width, height, form)
+
+
+def _put(platform: Platform, key: str, body: bytes) -> None:
+    platform.storage.put(key, body, paths.mime_type(key))
