@@ -95,6 +95,7 @@ class Settings:
     thumbnails_at_once: int = _set(
         2, "Thumbnails that each web server process decodes at once; 0 makes none."
     )
+    downloads: bool = _set(default=True, doc="Offer every rendition as one MP4 file to download.")
     worker_slots: int = _set(0, "Pieces a worker encodes at once; 0 takes one per core.")
     encoder_threads: int = _set(0, "Threads of each rung's encoder; 0 shares the cores among the slots.")
     lease_s: int = _set(

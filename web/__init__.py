@@ -6,12 +6,18 @@ from flask import Flask
 
 from nextstream.errors import Misconfigured
 from nextstream.ports import Platform
-from web import auth, health, http, images, pages, streaming, tokens, upload, videos, webhooks
+from web import auth, downloads, health, http, images, pages, streaming, tokens, upload, videos, webhooks
 
 BLUEPRINTS = {
     "auth": (auth.blueprint,),
     "upload": (upload.blueprint,),
-    "streaming": (videos.blueprint, webhooks.blueprint, images.blueprint, streaming.blueprint),
+    "streaming": (
+        videos.blueprint,
+        webhooks.blueprint,
+        images.blueprint,
+        downloads.blueprint,
+        streaming.blueprint,
+    ),
     "pages": (pages.blueprint,),
 }
 

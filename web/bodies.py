@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from nextstream.domain import paths
@@ -23,7 +24,12 @@ def account(found: Account) -> dict[str, Any]:
     }
 
 
-def video(found: Video, base_url: str, progress: Progress | None = None) -> dict[str, Any]:
+def video(
+    found: Video,
+    base_url: str,
+    progress: Progress | None = None,
+    downloads: Sequence[Rendition] = (),
+) -> dict[str, Any]:
     """Describe a video; its URLs are good from its creation on, and answer when it is ready."""
     return {
         "id": found.id,
@@ -39,6 +45,7 @@ def video(found: Video, base_url: str, progress: Progress | None = None) -> dict
         "progress": _progress(progress) if progress else None,
         "source": _source(found.source) if found.source else None,
         "renditions": [_rendition(each) for each in found.renditions],
+        "downloads": [_download(found, each, base_url) for each in downloads],
         "failure": _failure(found.failure) if found.failure else None,
     }
 
@@ -145,6 +152,12 @@ def _rendition(rendition: Rendition) -> dict[str, Any]:
     if rendition.is_video:
         return {**body, "width": rendition.width, "height": rendition.height}
     return {**body, "channels": rendition.channels, "language": rendition.language}
+
+
+def _download(found: Video, rendition: Rendition, base_url: str) -> dict[str, str]:
+    form = "mp4" if rendition.is_video else "m4a"
+    url = f"{base_url}/v/{found.id}/download/{rendition.name}.{form}"
+    return {"rendition": rendition.name, "type": paths.mime_type(url), "url": url}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from nextstream.services import images
 from web import http, streaming
 
 blueprint = Blueprint("images", __name__)
-blueprint.after_request(streaming.allow_players)
+streaming.attend(blueprint)
 
-KEEP = "public, max-age=3600"  # a re-encode shows the same, a little better or worse
+KEEP = "max-age=3600"  # a re-encode shows the same, a little better or worse
 
 
 class Wish(BaseModel):
@@ -26,14 +26,15 @@ class Wish(BaseModel):
 
 
 @blueprint.get("/v/<video_id>/thumbnail.<any(jpg, webp):form>")
+@blueprint.get("/p/<ticket>/v/<video_id>/thumbnail.<any(jpg, webp):form>")
 def get_thumbnail(video_id: str, form: str) -> Response:
     """Give the frame that is shown at a time, decoded now; a browser that knows it costs nothing."""
-    wish, platform = http.read_query(Wish), http.platform()
+    wish, platform, sharing = http.read_query(Wish), http.platform(), streaming.admit(video_id)
     if not platform.settings.thumbnails_at_once:
         raise NotFound("This server makes no thumbnails.")
     found = images.find(platform, video_id, wish.time, wish.width)
     response = Response(content_type=paths.mime_type(f".{form}"))
-    response.headers["Cache-Control"] = KEEP
+    response.headers["Cache-Control"] = f"{sharing}, {KEEP}"
     response.set_etag(f"{found.etag}-{form}")
     # Only a decode can tell a picture's size, and neither a HEAD nor a 304 is worth one.
     response.automatically_set_content_length = request.method != "HEAD"

@@ -33,17 +33,25 @@ class Heights(BaseModel):
     min_height: Height | None = None
 
 
-@blueprint.url_value_preprocessor
+def attend(others: Blueprint) -> None:
+    """Give a blueprint whose addresses are below a video, too, what players' requests need."""
+    others.url_value_preprocessor(take_ticket)
+    others.after_request(allow_players)
+
+
 def take_ticket(_: str | None, values: dict[str, Any] | None) -> None:
-    """Take the ticket out of the path, or else out of the video's cookie, for `_admit`."""
+    """Take the ticket out of the path, or else out of the video's cookie, for `admit`."""
     g.ticket = (values or {}).pop("ticket", None) or request.cookies.get(TICKET_COOKIE)
+
+
+attend(blueprint)
 
 
 @blueprint.get(f"/v/<video_id>/{paths.MASTER}")
 @blueprint.get(f"/p/<ticket>/v/<video_id>/{paths.MASTER}")
 def get_master(video_id: str) -> Response:
     """Give the master playlist, with the variants between two heights if the query has any."""
-    query, sharing = http.read_query(Heights), _admit(video_id)
+    query, sharing = http.read_query(Heights), admit(video_id)
     text = playback.master(http.platform(), video_id, query.max_height, query.min_height)
     response = Response(text, content_type=paths.mime_type(paths.MASTER))
     response.headers["Cache-Control"] = _caching(paths.MASTER, sharing)
@@ -55,22 +63,34 @@ def get_master(video_id: str) -> Response:
 @blueprint.get("/p/<ticket>/v/<video_id>/<path:name>")
 def get_file(video_id: str, name: str) -> Response:
     """Give a segment, playlist or manifest, or a range of it."""
-    sharing = _admit(video_id)
+    sharing = admit(video_id)
     stored = playback.file(http.platform(), video_id, name)
     response = Response(content_type=paths.mime_type(name))
     response.headers["Cache-Control"] = _caching(name, sharing)
     response.set_etag(stored.etag)
     response.last_modified = stored.modified_at
-    response.content_length = stored.size_bytes
+    start, size_bytes = offer(response, stored.size_bytes)
+    if request.method != "HEAD" and response.status_code in (200, 206):
+        _attach(response, stored, start, size_bytes)
+    return response
+
+
+def offer(response: Response, size_bytes: int) -> tuple[int, int]:
+    """Answer a request for a file of this size as its headers ask: whole, a range, or not again.
+
+    Gives the first byte and the number of bytes to send.
+    """
+    response.content_length = size_bytes
     response.make_conditional(
         request.environ,
-        accept_ranges=_wants_one_range(stored.size_bytes),
-        complete_length=stored.size_bytes,
+        accept_ranges=_wants_one_range(size_bytes),
+        complete_length=size_bytes,
     )
     response.headers["Accept-Ranges"] = "bytes"
-    if request.method != "HEAD" and response.status_code in (200, 206):
-        _attach(response, stored)
-    return response
+    if response.status_code != 206:
+        return 0, size_bytes
+    start, stop = response.content_range.start or 0, response.content_range.stop or 0
+    return start, stop - start
 
 
 def set_ticket(response: Response, video_id: str, granted: Grant) -> None:
@@ -86,7 +106,6 @@ def set_ticket(response: Response, video_id: str, granted: Grant) -> None:
     )
 
 
-@blueprint.after_request
 def allow_players(response: Response) -> Response:
     """Let players on any site read public files, errors included: a login plays no part there."""
     if request.path.startswith(("/v/", "/p/")):
@@ -99,7 +118,7 @@ def allow_players(response: Response) -> Response:
     return response
 
 
-def _admit(video_id: str) -> str:
+def admit(video_id: str) -> str:
     """Let the player in, and give who may share what it gets: `public` or `private`."""
     access = rights.admit(http.platform(), video_id, g.ticket)
     return "private" if access.visibility is Visibility.PRIVATE else "public"
@@ -118,13 +137,9 @@ def _wants_one_range(size_bytes: int) -> bool:
     return wanted.ranges[0][0] >= -size_bytes  # the last bytes, and more of them than there are
 
 
-def _attach(response: Response, stored: StoredObject) -> None:
+def _attach(response: Response, stored: StoredObject, start: int, size_bytes: int) -> None:
     """Give a response the bytes its headers promise."""
     storage = http.platform().storage
-    start, size_bytes = 0, stored.size_bytes
-    if response.status_code == 206:
-        start, stop = response.content_range.start or 0, response.content_range.stop or 0
-        size_bytes = stop - start
     path = Path(storage.locate(stored.key, LOCATE_S))
     body: Iterator[bytes]
     if size_bytes == stored.size_bytes and path.is_absolute():

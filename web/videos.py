@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from nextstream.domain.video import State, Video, Visibility
 from nextstream.ports import Order, Wanted
-from nextstream.services import events, library, rights, uploads
+from nextstream.services import downloads, events, library, rights, uploads
 from web import bodies, http, streaming, tokens
 
 blueprint = Blueprint("videos", __name__, url_prefix="/api/v1")
@@ -121,4 +121,6 @@ def _answer(video: Video) -> Response:
 
 
 def _describe(video: Video) -> dict[str, Any]:
-    return bodies.video(video, http.base_url(), library.progress(http.platform(), video))
+    progress = library.progress(http.platform(), video)
+    offered = downloads.on_offer(http.platform(), video)
+    return bodies.video(video, http.base_url(), progress, offered)

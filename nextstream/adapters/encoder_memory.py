@@ -95,9 +95,11 @@ def _init(timescale: int, *, audio: bool) -> bytes:
     entry = _box(b"mp4a", bytes(28), _ESDS) if audio else _box(b"avc1", bytes(78), _AVCC)
     stsd = _box(b"stsd", struct.pack(">II", 0, 1), entry)
     mdhd = _box(b"mdhd", struct.pack(">IIIIII", 0, 0, 0, timescale, 0, 0))
-    mdia = _box(b"mdia", mdhd, _box(b"minf", _box(b"stbl", stsd)))
+    media = _box(b"smhd" if audio else b"vmhd", bytes(8 if audio else 12))
+    minf = _box(b"minf", media, _box(b"dinf"), _box(b"stbl", stsd))
+    mdia = _box(b"mdia", mdhd, _box(b"hdlr", bytes(24)), minf)
     trex = _box(b"trex", struct.pack(">IIIIII", 0, 1, 1, 0, 0, 0))
-    moov = _box(b"moov", _box(b"trak", mdia), _box(b"mvex", trex))
+    moov = _box(b"moov", _box(b"trak", _box(b"tkhd", bytes(84)), mdia), _box(b"mvex", trex))
     return _box(b"ftyp", b"iso6\0\0\0\0iso6cmfc") + moov
 
 

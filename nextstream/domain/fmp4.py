@@ -66,9 +66,30 @@ def read(data: bytes) -> Track:
         codec = _codec(data, _find(boxes, b"stsd"), moov[3])
         init = _FTYP + data[moov[1] : moov[3]]
         samples = tuple(_samples(data, boxes, defaults))
+        if any(s.span.offset + s.span.size_bytes > len(data) for s in samples):
+            raise IndexError("mdat")
         return Track(init, timescale, codec, _start_ticks(data, boxes), samples)
     except (struct.error, IndexError, ValueError, StopIteration) as error:
         raise EncoderFailed(detail="the encoder's output is no whole fragmented MP4") from error
+
+
+def parts(init: bytes) -> dict[bytes, bytes]:
+    """Give the boxes of a one-track init segment by their kind, those that hold others left out."""
+    return {
+        kind: init[start:end]
+        for kind, start, _, end in _boxes(init, 0, len(init))
+        if kind not in _CONTAINERS
+    }
+
+
+def start_ticks(init: bytes) -> int:
+    """Give the time in the track that its edit list starts at."""
+    return _start_ticks(init, list(_boxes(init, 0, len(init))))
+
+
+def read_moof(moof: bytes) -> tuple[Sample, ...]:
+    """Read the samples of one of our own fragments by its moof; spans count from the moof's start."""
+    return tuple(_samples(moof, list(_boxes(moof, 0, len(moof))), Defaults()))
 
 
 def write(samples: Sequence[Sample], source: bytes, sequence: int, start_ticks: int) -> bytes:
@@ -78,18 +99,18 @@ def write(samples: Sequence[Sample], source: bytes, sequence: int, start_ticks: 
     first = _SYNC_FLAGS if samples[0].is_sync else _OTHER_FLAGS
     rest = _SYNC_FLAGS if samples[-1].is_sync else _OTHER_FLAGS
     tfhd_flags = 0x02_0000 | 0x20 | (0x08 if uniform else 0)  # default-base-is-moof, default flags
-    tfhd = _full_box(b"tfhd", 0, tfhd_flags, 1, *([samples[0].ticks] if uniform else []), rest)
-    tfdt = _box(b"tfdt", struct.pack(">IQ", 1 << 24, start_ticks))
-    mfhd = _full_box(b"mfhd", 0, 0, sequence)
+    tfhd = full_box(b"tfhd", 0, tfhd_flags, 1, *([samples[0].ticks] if uniform else []), rest)
+    tfdt = box(b"tfdt", struct.pack(">IQ", 1 << 24, start_ticks))
+    mfhd = full_box(b"mfhd", 0, 0, sequence)
     columns = _trun_columns(samples, with_ticks=not uniform, with_offset=composed)
     trun_flags = 0x01 | 0x04 | 0x200 | (0 if uniform else 0x100) | (0x800 if composed else 0)
     trun_size = 8 + 4 + 4 + 4 + 4 + len(columns)
     moof_size = 8 + len(mfhd) + 8 + len(tfhd) + len(tfdt) + trun_size
     # Version 1: composition offsets are signed.
     trun = struct.pack(">IIiI", 1 << 24 | trun_flags, len(samples), moof_size + 8, first) + columns
-    traf = _box(b"traf", tfhd + tfdt + _box(b"trun", trun))
+    traf = box(b"traf", tfhd + tfdt + box(b"trun", trun))
     payload = b"".join(source[s.span.offset : s.span.offset + s.span.size_bytes] for s in samples)
-    return _box(b"moof", mfhd + traf) + _box(b"mdat", payload)
+    return box(b"moof", mfhd + traf) + box(b"mdat", payload)
 
 
 @dataclass(frozen=True)
@@ -161,12 +182,14 @@ def _trun_columns(samples: Sequence[Sample], *, with_ticks: bool, with_offset: b
     return bytes(rows)
 
 
-def _box(kind: bytes, body: bytes) -> bytes:
+def box(kind: bytes, body: bytes) -> bytes:
+    """Give a box around its body (4.2)."""
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
-def _full_box(kind: bytes, version: int, flags: int, *numbers: int) -> bytes:
-    return _box(kind, struct.pack(f">{1 + len(numbers)}I", version << 24 | flags, *numbers))
+def full_box(kind: bytes, version: int, flags: int, *numbers: int) -> bytes:
+    """Give a box that begins with version and flags, of 32-bit numbers."""
+    return box(kind, struct.pack(f">{1 + len(numbers)}I", version << 24 | flags, *numbers))
 
 
 def _u32(data: bytes, at: int) -> int:
@@ -244,8 +267,6 @@ def _trun(data: bytes, at: int, moof: int, defaults: Defaults) -> Iterator[Sampl
         ticks, size, sample_flags, composition = row
         if n == 0 and first_flags is not None:
             sample_flags = first_flags
-        if offset + size > len(data):
-            raise IndexError("mdat")
         yield Sample(ticks, composition, not sample_flags & _NOT_SYNC, Span(offset, size))
         offset += size
 

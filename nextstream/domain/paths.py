@@ -22,6 +22,7 @@ MIME_TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",  # RFC 8216, section 4
     "mpd": "application/dash+xml",
     "mp4": "video/mp4",
+    "m4a": "audio/mp4",
     "m4s": "video/iso.segment",
     "vtt": "text/vtt",
     "json": "application/json",
@@ -82,6 +83,11 @@ def sheet_name(first_tile: int) -> str:
 def thumbs(video_id: str, version: int, name: str) -> str:
     """Give the key of a small picture, or of a list of some."""
     return f"{tree(video_id, version)}/{THUMBS}/{name}"
+
+
+def download_index(video_id: str, version: int, rendition: str) -> str:
+    """Give the key of what a rendition's download is made by; no public file has this ending."""
+    return f"{tree(video_id, version)}/{rendition}/download.index"
 
 
 def public(video_id: str, name: str) -> str:

@@ -110,6 +110,7 @@ def test_an_upload_becomes_a_video_with_its_addresses_at_once(site: Site) -> Non
         "hls": f"{site.url}/v/{video['id']}/master.m3u8",
         "dash": f"{site.url}/v/{video['id']}/manifest.mpd",
         "page": f"{site.url}/watch/{video['id']}",
+        **dict.fromkeys(("poster", "storyboard", "storyboard_json", "thumbnail")),
     }
     found = user.get(answer.headers["Location"]).json()
     assert found == video

@@ -25,6 +25,11 @@ function show(video) {
   const height = Math.max(0, ...video.renditions.filter((r) => r.kind === "video").map((r) => Math.min(r.width, r.height)));
   find("facts").textContent = words.facts(words.when(video.created_at), words.size(video.size_bytes), height && `${height}p`);
   find("state").textContent = video.failure ? video.failure.message : words.state(video);
+  const poster = card.querySelector(".poster img");
+  if (video.playback.poster && !poster.src) {
+    poster.addEventListener("load", () => { poster.hidden = false; });
+    poster.src = video.playback.poster;
+  }
   const bar = card.querySelector("progress");
   bar.hidden = words.ENDED.has(video.state);
   if (video.progress) bar.value = video.progress.percent; else bar.removeAttribute("value");

@@ -1,4 +1,5 @@
 import { call, greet, hasLogin } from "/static/api.js";
+import * as storyboard from "/static/storyboard.js";
 import * as words from "/static/words.js";
 
 const at = (id) => document.getElementById(id);
@@ -24,6 +25,21 @@ function describe(found) {
     words.when(found.created_at), words.size(found.size_bytes),
     found.source && words.duration(found.source.duration_s),
     picture && `${picture.width} × ${picture.height}, ${picture.fps} fps, ${picture.codec}`);
+  offerDownloads(found);
+}
+
+function offerDownloads(found) {
+  at("downloads").hidden = !found.downloads.length;
+  at("downloads").querySelector("ul").replaceChildren(...found.downloads.map((download) => {
+    const rendition = found.renditions.find((each) => each.name === download.rendition);
+    const link = document.createElement("a");
+    link.href = download.url;
+    link.textContent = rendition.kind === "video"
+      ? `${Math.min(rendition.width, rendition.height)}p video` : `Sound alone (${rendition.language})`;
+    const item = document.createElement("li");
+    item.append(link);
+    return item;
+  }));
 }
 
 function showProgress(found) {
@@ -67,6 +83,8 @@ async function isPublic() {
 
 function play() {
   say("");
+  video.poster = `/v/${encodeURIComponent(id)}/poster.jpg`;
+  storyboard.show(video, id).catch(() => {}); // the video plays without
   if (window.Hls?.isSupported()) playByScript();
   else if (video.canPlayType("application/vnd.apple.mpegurl")) video.src = source;
   else say("This browser can't play HLS.");
