@@ -13,6 +13,12 @@ from tests.e2e.player import Viewer
 from tests.installation import Installation
 
 pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.usefixtures("chromium")]
+WIDTH = """async (url) => {
+  const picture = new Image();
+  picture.src = url;
+  await picture.decode();
+  return picture.naturalWidth;
+}"""
 PLAYS = """async (url) => {
   document.body.replaceChildren();
   const film = document.createElement('video');
@@ -41,10 +47,7 @@ def viewer(house: Installation, video: dict[str, Any]) -> Iterator[Viewer]:
 def test_the_player_shows_the_poster_until_it_plays(viewer: Viewer, video: dict[str, Any]) -> None:
     poster = viewer.page.evaluate("() => document.querySelector('video').poster")
     assert poster == video["playback"]["poster"]
-    size = (
-        "async (url) => { const i = new Image(); i.src = url; await i.decode(); return i.naturalWidth; }"
-    )
-    assert viewer.page.evaluate(size, poster) == 1280
+    assert viewer.page.evaluate(WIDTH, poster) == 1280
 
 
 def test_the_bar_shows_the_tile_of_the_place_under_the_pointer(viewer: Viewer) -> None:
@@ -71,12 +74,11 @@ def test_the_bar_seeks(viewer: Viewer) -> None:
 
 @pytest.mark.parametrize(("name", "width"), [("v240.mp4", 426), ("a0.m4a", 0)])
 def test_a_download_plays_to_its_end_in_the_browser(
-    house: Installation, video: dict[str, Any], name: str, width: int
+    viewer: Viewer, house: Installation, video: dict[str, Any], name: str, width: int
 ) -> None:
-    with player.opened() as viewer:
-        viewer.page.goto(f"{house.url}/login")
-        found = viewer.page.evaluate(PLAYS, f"{house.url}/v/{video['id']}/download/{name}")
-        assert viewer.failed == []
+    viewer.page.goto(f"{house.url}/login")
+    found = viewer.page.evaluate(PLAYS, f"{house.url}/v/{video['id']}/download/{name}")
+    assert viewer.failed == []
     assert found["width"] == width
     assert abs(found["duration"] - 30) < 0.001
     assert abs(found["at"] - 30) < 0.05

@@ -14,20 +14,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from nextstream import wiring
-from nextstream.adapters.encoder import FfmpegEncoder
-from nextstream.adapters.storage_local import LocalStorage
 from nextstream.domain import paths
-from nextstream.domain.plan import PROBE
-from nextstream.domain.video import State, Video
 from nextstream.ports import Platform
-from nextstream.services import transcoding
-from nextstream.settings import Settings
-from tests import sources
+from tests import pipeline, sources
+from tests.pipeline import ID
 from web import create_app
-
-ID = "a1b2c3"
-SETTINGS = Settings(heights="180,120", preset="ultrafast", chunk_s=12)
 
 
 @dataclass(frozen=True)
@@ -52,15 +43,7 @@ class House:
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     folder = tmp_path_factory.mktemp("downloads")
     source = sources.steady(folder / "source.mp4", seconds=20.02, rate="30000/1001")
-    storage = LocalStorage(folder / "media")
-    storage.adopt(paths.source(ID), source)
-    platform = wiring.in_memory(storage=storage, encoder=FfmpegEncoder(SETTINGS))
-    platform = replace(platform, settings=replace(SETTINGS, secret_key="k" * 32))
-    now, title = platform.clock.now(), "Größe: 10/10"
-    with platform.database.transaction() as tx:
-        tx.videos.add(Video(ID, "owner", title, "a.mp4", now, State.UPLOADED))
-        tx.pieces.add(ID, 1, [PROBE])
-    assert transcoding.run(platform, ID, 1, slots=2).state is State.READY
+    platform, _ = pipeline.transcode(source, folder / "media", title="Größe: 10/10")
     return House(platform, create_app(platform, "streaming").test_client(), folder)
 
 

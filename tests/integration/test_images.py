@@ -11,21 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from nextstream import wiring
 from nextstream.adapters.encoder import FfmpegEncoder
-from nextstream.adapters.storage_local import LocalStorage
 from nextstream.domain import paths
-from nextstream.domain.plan import PROBE
-from nextstream.domain.video import State, Video
+from nextstream.domain.video import Video
 from nextstream.errors import EncoderBusy
 from nextstream.ports import Platform
-from nextstream.services import images, transcoding
-from nextstream.settings import Settings
-from tests import sources
+from nextstream.services import images
+from tests import pipeline, sources
+from tests.pipeline import ID
 
-ID = "a1b2c3"
 RATE = 25
-SETTINGS = Settings(heights="180,120", preset="ultrafast", chunk_s=12)
 
 
 @dataclass(frozen=True)
@@ -69,15 +64,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
         *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-qp", "1", "-g", "60", "-bf", "2", source),
     )
-    storage = LocalStorage(folder / "media")
-    storage.adopt(paths.source(ID), source)
-    platform = wiring.in_memory(storage=storage, encoder=FfmpegEncoder(SETTINGS))
-    platform = replace(platform, settings=SETTINGS)
-    with platform.database.transaction() as tx:
-        tx.videos.add(Video(ID, "owner", "T", "a.mp4", platform.clock.now(), State.UPLOADED))
-        tx.pieces.add(ID, 1, [PROBE])
-    video = transcoding.run(platform, ID, 1, slots=2)
-    assert video.state is State.READY, video.failure
+    platform, video = pipeline.transcode(source, folder / "media")
     return Film(platform, video, folder)
 
 
@@ -122,7 +109,7 @@ def test_colours_are_those_of_the_source_in_pictures_of_every_kind(film: Film) -
 
 def test_only_few_pictures_are_decoded_at_once(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nextstream.adapters.encoder.PICTURE_WAIT_S", 0.1)
-    encoder = FfmpegEncoder(replace(SETTINGS, thumbnails_at_once=1))
+    encoder = FfmpegEncoder(replace(pipeline.SMALL, thumbnails_at_once=1))
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
