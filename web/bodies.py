@@ -41,7 +41,7 @@ def video(
         "size_bytes": found.size_bytes,
         "created_at": found.created_at.isoformat(),
         "times": {state: at.isoformat() for state, at in found.state_times.items()},
-        "playback": _playback(found, base_url),
+        "playback": _playback(found.id, base_url) | _pictures(found, base_url),
         "progress": _progress(progress) if progress else None,
         "source": _source(found.source) if found.source else None,
         "renditions": [_rendition(each) for each in found.renditions],
@@ -89,13 +89,19 @@ def event(entry: OutboxEntry) -> dict[str, Any]:
     return {"place": entry.place, "sent": entry.sent, "event": entry.event.body()}
 
 
-def _playback(found: Video, base_url: str) -> dict[str, str | None]:
+def _playback(video_id: str, base_url: str) -> dict[str, str]:
+    return {
+        "hls": f"{base_url}/v/{video_id}/{paths.MASTER}",
+        "dash": f"{base_url}/v/{video_id}/{paths.MANIFEST}",
+        "page": f"{base_url}/watch/{video_id}",
+    }
+
+
+def _pictures(found: Video, base_url: str) -> dict[str, str | None]:
+    """Give the addresses of still pictures, where there are or may be some."""
     at, has_picture = f"{base_url}/v/{found.id}", bool(found.plan and found.plan.rungs)
     has_previews = bool(found.state is State.READY and found.plan and found.plan.tile_frames)
     return {
-        "hls": f"{at}/{paths.MASTER}",
-        "dash": f"{at}/{paths.MANIFEST}",
-        "page": f"{base_url}/watch/{found.id}",
         "poster": f"{at}/{paths.POSTER}" if has_previews else None,
         "storyboard": f"{at}/{paths.STORYBOARD}" if has_previews else None,
         "storyboard_json": f"{at}/{paths.STORYBOARD_JSON}" if has_previews else None,

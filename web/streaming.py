@@ -39,12 +39,10 @@ def attend(others: Blueprint) -> None:
     others.after_request(allow_players)
 
 
+@blueprint.url_value_preprocessor
 def take_ticket(_: str | None, values: dict[str, Any] | None) -> None:
     """Take the ticket out of the path, or else out of the video's cookie, for `admit`."""
     g.ticket = (values or {}).pop("ticket", None) or request.cookies.get(TICKET_COOKIE)
-
-
-attend(blueprint)
 
 
 @blueprint.get(f"/v/<video_id>/{paths.MASTER}")
@@ -106,6 +104,7 @@ def set_ticket(response: Response, video_id: str, granted: Grant) -> None:
     )
 
 
+@blueprint.after_request
 def allow_players(response: Response) -> Response:
     """Let players on any site read public files, errors included: a login plays no part there."""
     if request.path.startswith(("/v/", "/p/")):

@@ -12,11 +12,12 @@ from flask.testing import FlaskClient
 from nextstream import wiring
 from nextstream.adapters.encoder_memory import CLIP, JPEG, MemoryEncoder
 from nextstream.domain import paths
+from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import PROBE
-from nextstream.domain.video import State, Video
+from nextstream.domain.video import State, Video, Visibility
 from nextstream.errors import EncoderBusy
 from nextstream.ports import Platform
-from nextstream.services import images, transcoding
+from nextstream.services import images, rights, transcoding
 from web import create_app
 
 ID = "a1b2c3"
@@ -165,3 +166,17 @@ def test_an_operator_may_have_no_thumbnails(platform: Platform, ready: Video) ->
     client = create_app(replace(platform, settings=settings), "streaming").test_client()
     assert client.get(f"{AT}.jpg").status_code == 404
     assert client.get("/v/none/thumbnail.jpg").status_code == 404
+
+
+def test_a_private_video_gives_pictures_and_downloads_for_a_ticket_alone(
+    platform: Platform, ready: Video, client: FlaskClient
+) -> None:
+    with platform.database.transaction() as tx:
+        tx.videos.save(replace(ready, visibility=Visibility.PRIVATE))
+    operator = Account("o", "operator", "-", Role.OPERATOR, platform.clock.now())
+    word = rights.grant(platform, operator, ID, 600).word
+    for name in ("poster.jpg", "thumbnail.jpg", "download/v240.mp4"):
+        assert client.get(f"/v/{ID}/{name}").get_json()["code"] == "video_not_found"
+        answer = client.get(f"/p/{word}/v/{ID}/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"].startswith("private")
