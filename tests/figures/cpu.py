@@ -1,8 +1,9 @@
-"""CPU of a whole job over the CPU of one plain ffmpeg that makes the same rungs; median of 3 pairs.
+"""CPU of a whole job over the CPU of one plain ffmpeg that makes the same rungs; median of 3 runs.
 
-    python -m tests.figures.cpu [FILE] [PAIRS]
+    python -m tests.figures.cpu [FILE] [RUNS]
 
-The whole job is everything `make up` runs, from the upload's first byte to `ready`.
+The whole job is everything `make up` runs, from the upload's first byte to `ready`: with a poster and
+a storyboard, and without. Each run does the three things in turn.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +31,32 @@ from tests.installation import Installation
 
 def main() -> None:
     clip = Path(sys.argv[1] if len(sys.argv) > 1 else MEDIA / "big-buck-bunny-1080p-30s.mp4")
-    pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    print("| run | whole job, CPU s | plain ffmpeg, CPU s | ratio | upload's end to ready, s |")
-    print("| --- | --- | --- | --- | --- |")
-    ratios = []
-    with tempfile.TemporaryDirectory() as folder, installation.running(Path(folder, "data")) as house:
-        for run in range(1, pairs + 1):
-            job_s, ready_s = whole_job(house, clip)
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    print(
+        "| run | previews | whole job, CPU s | plain ffmpeg, CPU s | ratio | upload's end to ready, s |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    ratios: dict[str, list[float]] = {"true": [], "false": []}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        houses = {on: stack.enter_context(start(folder / on, on)) for on in ratios}
+        for run in range(1, runs + 1):
+            jobs = {on: whole_job(house, clip) for on, house in houses.items()}
             plain_s = plain_ffmpeg(clip)
-            ratios.append(job_s / plain_s)
-            print(
-                f"| {run} | {job_s:.1f} | {plain_s:.1f} | {ratios[-1]:.3f} | {ready_s:.1f} |", flush=True
-            )
-    print(f"| median | | | {statistics.median(ratios):.3f} | |")
+            for on, (job_s, ready_s) in jobs.items():
+                ratio = job_s / plain_s
+                ratios[on].append(ratio)
+                print(
+                    f"| {run} | {on} | {job_s:.1f} | {plain_s:.1f} | {ratio:.3f} | {ready_s:.1f} |",
+                    flush=True,
+                )
+    for on, found in ratios.items():
+        print(f"| median | {on} | | | {statistics.median(found):.3f} | |")
+
+
+def start(data: Path, previews: str) -> AbstractContextManager[Installation]:
+    """Start an installation that makes posters and storyboards, or doesn't."""
+    return installation.running(data, {"NEXTSTREAM_PREVIEWS": previews})
 
 
 def whole_job(house: Installation, clip: Path) -> tuple[float, float]:
