@@ -12,7 +12,16 @@ from nextstream.domain.plan import Kind, Piece
 from tasks import media
 from tasks.celery import app
 
-NAMES = {"media.probe", "media.encode", "media.audio", "media.publish", "upkeep.relay"}
+NAMES = {
+    "media.probe",
+    "media.encode",
+    "media.audio",
+    "media.publish",
+    "upkeep.relay",
+    "upkeep.fan_out",
+    "upkeep.prune",
+    "webhooks.deliver",
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
