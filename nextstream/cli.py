@@ -28,7 +28,7 @@ from nextstream.settings import Settings, describe
 
 if TYPE_CHECKING:
     from nextstream.doctor import Finding
-    from nextstream.services.library import Progress as Encode
+    from nextstream.services.progress import Progress as Encode
     from nextstream.up import Ready
 
 USER_ERROR = 2

@@ -203,6 +203,12 @@ class ServiceUnavailable(NextStreamError):
     code, status, retryable = "service_unavailable", 503, True
 
 
+class TooManyStreams(NextStreamError):
+    """Too many viewers follow videos here; ask for the video itself now and then instead."""
+
+    code, status, retryable = "too_many_streams", 503, True
+
+
 class ServiceBroken(NextStreamError):
     """A service behind the gateway gave no whole answer; try again shortly."""
 

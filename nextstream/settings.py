@@ -159,6 +159,11 @@ class Settings:
         return self.encoder_threads or max(1, _cores() // self.slots)
 
     @property
+    def streams_each(self) -> int:
+        """Give the event streams a web server process keeps open: a quarter of its threads."""
+        return max(1, self.web_threads // 4)
+
+    @property
     def sides(self) -> tuple[int, ...]:
         """Give the ladder's short sides; raises Misconfigured where they are no even numbers."""
         words = self.heights.split(",")

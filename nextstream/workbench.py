@@ -18,8 +18,8 @@ from nextstream.domain.plan import PROBE
 from nextstream.domain.video import State, Video
 from nextstream.errors import BadRequest, MediaError
 from nextstream.ports import Platform
-from nextstream.services import library, transcoding
-from nextstream.services.library import Progress
+from nextstream.services import progress, transcoding
+from nextstream.services.progress import Progress
 from nextstream.settings import Settings
 
 LOOK_EVERY_S = 0.2
@@ -124,7 +124,7 @@ def _work(settings: Settings, folder: Path, video: Video, parent: int) -> None:
 def _look(platform: Platform, video_id: str) -> Progress | None:
     with platform.database.transaction() as tx:
         video = tx.videos.get(video_id)
-    return library.progress(platform, video)
+    return progress.measure(platform, video)
 
 
 def _hand_over(settings: Settings, folder: Path, video: Video, out: Path) -> None:

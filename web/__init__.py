@@ -6,13 +6,27 @@ from flask import Flask
 
 from nextstream.errors import Misconfigured
 from nextstream.ports import Platform
-from web import auth, downloads, health, http, images, pages, streaming, tokens, upload, videos, webhooks
+from web import (
+    auth,
+    downloads,
+    following,
+    health,
+    http,
+    images,
+    pages,
+    streaming,
+    tokens,
+    upload,
+    videos,
+    webhooks,
+)
 
 BLUEPRINTS = {
     "auth": (auth.blueprint,),
     "upload": (upload.blueprint,),
     "streaming": (
         videos.blueprint,
+        following.blueprint,
         webhooks.blueprint,
         images.blueprint,
         downloads.blueprint,

@@ -10,7 +10,7 @@ from nextstream.domain.accounts import Account
 from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry
-from nextstream.services.library import Progress
+from nextstream.services.progress import Progress
 from nextstream.services.rights import Grant
 
 
@@ -30,13 +30,15 @@ def video(
     progress: Progress | None = None,
     downloads: Sequence[Rendition] = (),
 ) -> dict[str, Any]:
-    """Describe a video; its URLs are good from its creation on, and answer when it is ready."""
+    """Describe a video; its URLs are good from its creation on, and answer once it is playable."""
     return {
         "id": found.id,
         "title": found.title,
         "filename": found.filename,
         "state": found.state,
         "visibility": found.visibility,
+        "playable": is_playable(found),
+        "playable_at": found.playable_at and found.playable_at.isoformat(),
         "version": found.version,
         "size_bytes": found.size_bytes,
         "created_at": found.created_at.isoformat(),
@@ -82,6 +84,12 @@ def delivery(found: Delivery) -> dict[str, Any]:
         "error": found.error,
         "due_at": found.due_at.isoformat() if waits else None,
     }
+
+
+def is_playable(found: Video) -> bool:
+    """Tell whether players can begin with a video."""
+    encoding = found.state is State.ENCODING and found.playable_at is not None
+    return encoding or found.state is State.READY
 
 
 def event(entry: OutboxEntry) -> dict[str, Any]:

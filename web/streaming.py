@@ -13,7 +13,7 @@ from werkzeug.wsgi import wrap_file
 from nextstream.domain import paths
 from nextstream.domain.video import Visibility
 from nextstream.ports import StoredObject
-from nextstream.services import playback, rights
+from nextstream.services import growing, playback, rights
 from nextstream.services.rights import Grant
 from web import http
 
@@ -50,11 +50,8 @@ def take_ticket(_: str | None, values: dict[str, Any] | None) -> None:
 def get_master(video_id: str) -> Response:
     """Give the master playlist, with the variants between two heights if the query has any."""
     query, sharing = http.read_query(Heights), admit(video_id)
-    text = playback.master(http.platform(), video_id, query.max_height, query.min_height)
-    response = Response(text, content_type=paths.mime_type(paths.MASTER))
-    response.headers["Cache-Control"] = _caching(paths.MASTER, sharing)
-    response.add_etag()
-    return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
+    found = playback.master(http.platform(), video_id, query.max_height, query.min_height)
+    return _tell(found, sharing)
 
 
 @blueprint.get("/v/<video_id>/<path:name>")
@@ -63,6 +60,8 @@ def get_file(video_id: str, name: str) -> Response:
     """Give a segment, playlist or manifest, or a range of it."""
     sharing = admit(video_id)
     stored = playback.file(http.platform(), video_id, name)
+    if isinstance(stored, growing.Playlist):
+        return _tell(stored, sharing)
     response = Response(content_type=paths.mime_type(name))
     response.headers["Cache-Control"] = _caching(name, sharing)
     response.set_etag(stored.etag)
@@ -102,6 +101,15 @@ def set_ticket(response: Response, video_id: str, granted: Grant) -> None:
         httponly=True,
         samesite="Lax",
     )
+
+
+def _tell(playlist: growing.Playlist, sharing: str) -> Response:
+    """Give a playlist; one that grows may be kept for half the time after which players ask again."""
+    response = Response(playlist.text, content_type=paths.mime_type(paths.MASTER))
+    kept = f"max-age={playlist.max_age_s}" if playlist.max_age_s else "no-cache"
+    response.headers["Cache-Control"] = f"{sharing}, {kept}"
+    response.add_etag()
+    return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
 
 
 @blueprint.after_request

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from nextstream.domain.video import State, Video, Visibility
 from nextstream.ports import Order, Wanted
-from nextstream.services import downloads, events, library, rights, uploads
+from nextstream.services import downloads, events, library, progress, rights, uploads
 from web import bodies, http, streaming, tokens
 
 blueprint = Blueprint("videos", __name__, url_prefix="/api/v1")
@@ -59,7 +59,7 @@ def list_videos() -> Response:
     page = library.page(
         http.platform(), account, wanted, query.before, query.limit, everyone=query.everyone
     )
-    items = [_describe(video) for video in page.videos]
+    items = [describe(video) for video in page.videos]
     return http.answer({"items": items, "next": page.next})
 
 
@@ -115,12 +115,12 @@ def list_events() -> Response:
 
 def _answer(video: Video) -> Response:
     """Describe a video, with the ETag that a change of it may name in If-Match."""
-    response = http.answer(_describe(video))
+    response = http.answer(describe(video))
     response.set_etag(str(video.revision))
     return response
 
 
-def _describe(video: Video) -> dict[str, Any]:
-    progress = library.progress(http.platform(), video)
+def describe(video: Video) -> dict[str, Any]:
+    """Describe a video as every answer and stream does."""
     offered = downloads.on_offer(http.platform(), video)
-    return bodies.video(video, http.base_url(), progress, offered)
+    return bodies.video(video, http.base_url(), progress.measure(http.platform(), video), offered)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -37,3 +39,14 @@ def linger(environ: WSGIEnvironment) -> None:
                 break
     with suppress(OSError):
         connection.settimeout(patience)
+
+
+def is_gone(environ: WSGIEnvironment) -> bool:
+    """Tell whether the client has closed its side, which a write would only find out much later."""
+    connection = environ.get("gunicorn.socket")
+    if connection is None or not select.select([connection], [], [], 0)[0]:
+        return False
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True

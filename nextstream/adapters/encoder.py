@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -62,18 +61,10 @@ class FfmpegEncoder:
             if storyboard.sheet(plan, piece):
                 yield EncodedPiece(storyboard.NAME, _read(folder, f"{storyboard.NAME}.jpg"))
 
-    def encode_audio(
-        self, source: str, plan: Plan, voice: Voice, report: Report
-    ) -> Iterator[EncodedPiece]:
-        """Make a whole audio track."""
-
-        def report_time(done_us: int) -> None:
-            report(min(plan.frames, max(0, int(Fraction(done_us, 1_000_000) * plan.rate))))
-
-        with tempfile.TemporaryDirectory(prefix="nextstream-", dir=self._scratch) as folder:
-            command = ffmpeg.audio_command(self._tools.ffmpeg, source, plan, voice, folder)
-            processes.run(command, "out_time_us", report_time)
-            yield from _collect(folder, (voice.name,))
+    def encode_audio(self, source: str, plan: Plan, voice: Voice) -> Generator[bytes, None, None]:
+        """Make a whole audio track, which needs no scratch space: it comes through a pipe."""
+        command = ffmpeg.audio_command(self._tools.ffmpeg, source, plan, voice)
+        yield from processes.stream(command)
 
     def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:
         """Decode one frame of our own segments."""

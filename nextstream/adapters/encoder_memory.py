@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 
 from nextstream.domain import fmp4, storyboard
@@ -13,6 +13,8 @@ from nextstream.errors import EncoderFailed, NextStreamError
 from nextstream.ports import EncodedPiece, Report
 
 AAC_TICKS = 1024
+AAC_FRAMES = 94  # in a fragment: two seconds
+BLOCK_BYTES = 1000
 AUDIO_TIMESCALE = 48000
 JPEG = b"\xff\xd8\xff\xe0"
 
@@ -51,18 +53,13 @@ class MemoryEncoder:
         if sheet := storyboard.sheet(plan, piece):
             yield EncodedPiece(storyboard.NAME, JPEG + f"sheet {sheet.first}".encode())
 
-    def encode_audio(
-        self,
-        source: str,  # noqa: ARG002  the port's
-        plan: Plan,
-        voice: Voice,
-        report: Report,
-    ) -> Iterator[EncodedPiece]:
-        """Make a whole audio track."""
+    def encode_audio(self, source: str, plan: Plan, voice: Voice) -> Generator[bytes, None, None]:  # noqa: ARG002  the port's
+        """Make a whole audio track, in blocks that end anywhere."""
         self._fail(voice.name)
-        report(plan.frames)
         frames = -(-int(plan.duration_s * AUDIO_TIMESCALE) // AAC_TICKS) + 1
-        yield EncodedPiece(voice.name, movie(AUDIO_TIMESCALE, AAC_TICKS, frames, 1, audio=True))
+        made = movie(AUDIO_TIMESCALE, AAC_TICKS, frames, AAC_FRAMES, audio=True)
+        for start in range(0, len(made), BLOCK_BYTES):
+            yield made[start : start + BLOCK_BYTES]
 
     def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:
         """Name the frame in a file that begins as a picture does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -18,6 +19,8 @@ from nextstream.errors import EncoderFailed, SourceNotVideo
 from nextstream.ports import Report
 
 PROBE_TIMEOUT_S = 60
+TICK_S = 0.5  # a claim is kept, or its loss noticed, also while ffmpeg has nothing to say
+BLOCK_BYTES = 64 * 1024  # what a pipe holds
 
 
 def ask(command: list[str]) -> dict[str, Any]:
@@ -41,6 +44,22 @@ def run(command: list[str], measure: str, report: Report) -> None:
             progress = ffmpeg.parse_progress(line.decode())
             if progress and progress[0] == measure:
                 report(progress[1])
+        if process.wait():
+            raise EncoderFailed(detail=_last_words(errors))
+
+
+def stream(command: list[str]) -> Iterator[bytes]:
+    """Run ffmpeg and give what it writes to its standard output, and nothing where it is silent.
+
+    Raises EncoderFailed at the end.
+    """
+    with started(command) as (process, errors):
+        assert process.stdout is not None  # it is a pipe  # noqa: S101  narrows the type
+        output, block = process.stdout.fileno(), b" "
+        while block:
+            is_there = bool(select.select([output], [], [], TICK_S)[0])
+            block = os.read(output, BLOCK_BYTES) if is_there else block
+            yield block if is_there else b""
         if process.wait():
             raise EncoderFailed(detail=_last_words(errors))
 

@@ -39,7 +39,8 @@ def audio_options(voice: Voice) -> dict[str, Any]:
         "ar": 48000,
         **_packaging(),
         "metadata:s:a:0": f"language={voice.language}",
-        "frag_duration": 10_000_000,  # bounds ffmpeg's memory; our segments are cut anew
+        "frag_duration": 2_000_000,  # the first segment is there soon; they are cut anew
+        "flush_packets": 1,  # and no fragment waits in ffmpeg for the next one
         "movflags": "+delay_moov+default_base_moof+skip_trailer",
     }
 

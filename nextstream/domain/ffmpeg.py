@@ -87,8 +87,8 @@ def _tile(frames: Any, plan: Plan, piece: Piece, sheet: Sheet, folder: str) -> A
     return ffmpeg.output(tiled, f"file:{folder}/{storyboard.NAME}.jpg", **codecs.picture_options("jpg"))
 
 
-def audio_command(binary: str, source: str, plan: Plan, voice: Voice, folder: str) -> list[str]:
-    """Build the ffmpeg call that makes a whole audio track, `{folder}/{voice.name}.mp4`.
+def audio_command(binary: str, source: str, plan: Plan, voice: Voice) -> list[str]:
+    """Build the ffmpeg call that writes a whole audio track to its standard output.
 
     Sound is encoded in one go: chunked AAC drifts by 41 ms at each joint.
     """
@@ -101,11 +101,9 @@ def audio_command(binary: str, source: str, plan: Plan, voice: Voice, folder: st
         .filter("apad")
         .filter("atrim", end=_decimal(plan.duration_s))
     )
-    return list(
-        ffmpeg.output(sound, f"file:{folder}/{voice.name}.mp4", **codecs.audio_options(voice)).compile(
-            cmd=_running(binary)
-        )
-    )
+    # No progress: it would be in the midst of the sound, whose frames tell how far it is.
+    command = _running(binary, progress=False)
+    return list(ffmpeg.output(sound, "pipe:1", **codecs.audio_options(voice)).compile(cmd=command))
 
 
 def picture_command(
@@ -133,14 +131,14 @@ def parse_progress(line: str) -> tuple[str, int] | None:
     return None
 
 
-def _running(binary: str) -> list[str]:
+def _running(binary: str, *, progress: bool = True) -> list[str]:
     return [
         binary,
         "-nostdin",  # a worker's terminal is not ffmpeg's
         "-hide_banner",
         *("-loglevel", "error"),  # the last lines become the failure's detail
         "-nostats",
-        *("-progress", "pipe:1"),
+        *(("-progress", "pipe:1") if progress else ()),
         "-y",
         "-copyts",  # the source's own clock, so that frames fall on the grid
     ]

@@ -8,12 +8,14 @@ to chunk.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from nextstream.domain.video import Segment, Span
 from nextstream.errors import EncoderFailed
 
+_NOT_WHOLE = "the encoder's output is no whole fragmented MP4"
 _CONTAINERS = {b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf"}
 # One track, one offset edit, a keyframe first: CMAF's structural brand (ISO/IEC 23000-19, 7.2).
 _FTYP = struct.pack(">I4s4sI4s4s4s", 28, b"ftyp", b"iso6", 0, b"iso6", b"cmfc", b"mp41")
@@ -70,7 +72,45 @@ def read(data: bytes) -> Track:
             raise IndexError("mdat")
         return Track(init, timescale, codec, _start_ticks(data, boxes), samples)
     except (struct.error, IndexError, ValueError, StopIteration) as error:
-        raise EncoderFailed(detail="the encoder's output is no whole fragmented MP4") from error
+        raise EncoderFailed(detail=_NOT_WHOLE) from error
+
+
+def read_fragments(blocks: Iterable[bytes]) -> Iterator[tuple[Track, bytes]]:
+    """Read a file while it is made: each fragment as a track of its own, with the bytes it is in.
+
+    Raises EncoderFailed where the file ends in the middle of a box, or before its first fragment.
+    """
+    head, fragment = b"", b""
+    for kind, box in _top_boxes(blocks):
+        if kind == b"moof" or (fragment and kind == b"mdat"):
+            fragment += box
+        elif not fragment:
+            head += box
+        if kind == b"mdat":
+            data, fragment = head + fragment, b""
+            yield read(data), data
+    if fragment or not head:
+        raise EncoderFailed(detail=_NOT_WHOLE)
+
+
+def _top_boxes(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Give each outermost box with its kind, as soon as it is whole."""
+    waiting = bytearray()
+    for block in blocks:
+        waiting += block
+        while len(waiting) >= 16 and (size := _box_size(waiting)) <= len(waiting):
+            yield bytes(waiting[4:8]), bytes(waiting[:size])
+            del waiting[:size]
+    if waiting:
+        raise EncoderFailed(detail=_NOT_WHOLE)
+
+
+def _box_size(data: bytes | bytearray) -> int:
+    size = _u32(data, 0)
+    size = int(struct.unpack_from(">Q", data, 8)[0]) if size == 1 else size
+    if size < 8:
+        raise EncoderFailed(detail=_NOT_WHOLE)
+    return size
 
 
 def parts(init: bytes) -> dict[bytes, bytes]:
@@ -140,24 +180,50 @@ def slice_video(data: bytes, track: Track, first_segment: int, gop: int, gops: i
         yield _join(data, runs, number, frame * frame_ticks, gops)
 
 
-def slice_audio(data: bytes, track: Track, segment_ticks: float, segments: int) -> Iterator[Slice]:
-    """Slice an audio track into `segments` segments that last `segment_ticks`, to the nearest frame.
+@dataclass
+class _Run:
+    """The frames of a segment as they gather, with their bytes."""
 
-    The encoder's priming is in the first one but not in its duration, for it isn't presented;
-    the rest of the last frame stays in the last one.
+    samples: list[Sample]
+    body: bytearray
+
+    def add(self, sample: Sample, data: bytes) -> None:
+        offset, size = sample.span.offset, sample.span.size_bytes
+        self.samples.append(replace(sample, span=Span(len(self.body), size)))
+        self.body += data[offset : offset + size]
+
+
+def slice_audio(
+    blocks: Iterable[bytes], segment_s: Fraction, segments: int
+) -> Iterator[tuple[Track, Slice]]:
+    """Slice an audio track into `segments` segments of `segment_s` while it comes in.
+
+    Each is cut to the nearest frame and given as soon as the next one begins, with the track as
+    it was read so far. The encoder's priming is in the first one but not in its duration, for it
+    isn't presented; the rest of the last frame stays in the last one.
     """
-    runs: list[list[Sample]] = [[] for _ in range(segments)]
-    time = -track.start_ticks
-    for sample in track.samples:
-        runs[min(int(max(time, 0) / segment_ticks), segments - 1)].append(sample)
-        time += sample.ticks
-    start = 0
-    for number, run in enumerate(runs, start=1):
-        if run:
-            made = _join(data, [run], number, start, 1)
-            start += made.segment.ticks
-            heard = made.segment.ticks - (track.start_ticks if number == 1 else 0)
-            yield replace(made, segment=replace(made.segment, ticks=heard, keyframes=()))
+    run, number, start = _Run([], bytearray()), 1, 0
+    time: int | None = None
+    for track, data in read_fragments(blocks):
+        time = -track.start_ticks if time is None else time
+        segment_ticks = float(segment_s * track.timescale)
+        for sample in track.samples:
+            here = min(int(max(time, 0) / segment_ticks), segments - 1) + 1
+            if here > number and run.samples:
+                yield track, _sound(track, run, number, start)
+                start += sum(s.ticks for s in run.samples)
+                run = _Run([], bytearray())
+            number = here
+            run.add(sample, data)
+            time += sample.ticks
+    if run.samples:
+        yield track, _sound(track, run, number, start)
+
+
+def _sound(track: Track, run: _Run, number: int, start: int) -> Slice:
+    made = _join(bytes(run.body), [run.samples], number, start, 1)
+    heard = made.segment.ticks - (track.start_ticks if start == 0 else 0)
+    return replace(made, segment=replace(made.segment, ticks=heard, keyframes=()))
 
 
 def _join(data: bytes, runs: Sequence[Sequence[Sample]], number: int, start: int, gops: int) -> Slice:
@@ -192,7 +258,7 @@ def full_box(kind: bytes, version: int, flags: int, *numbers: int) -> bytes:
     return box(kind, struct.pack(f">{1 + len(numbers)}I", version << 24 | flags, *numbers))
 
 
-def _u32(data: bytes, at: int) -> int:
+def _u32(data: bytes | bytearray, at: int) -> int:
     return int(struct.unpack_from(">I", data, at)[0])
 
 

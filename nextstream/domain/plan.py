@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -48,7 +49,7 @@ class Piece:
     """A unit of work that one worker does alone.
 
     A video piece is a chunk: `frames` frames from `first_frame` on, whole segments of them, in
-    all of `rungs`. An audio piece is the whole of one track, named by `voice`.
+    `rungs`, which are all of them or a part. An audio piece is the whole of one track, named by `voice`.
     """
 
     name: str
@@ -92,6 +93,15 @@ class Plan:
         return -(-self.frames // self.segment_frames)
 
     @property
+    def target_s(self) -> int:
+        """Give the target duration of all playlists (RFC 8216, 4.3.3.1), before anything is encoded.
+
+        Sound is cut to the nearest frame of its own, so a segment may last that much longer.
+        """
+        longest = min(self.segment_s, self.duration_s) + LONGEST_SOUND_FRAME_S
+        return max(1, math.floor(longest + Fraction(1, 2)))
+
+    @property
     def timescale(self) -> int:
         """Give the video timescale, in which every frame lasts a whole number of ticks."""
         return self.rate.numerator * (1 if self.rate.numerator >= 1000 else 1000)
@@ -100,6 +110,12 @@ class Plan:
     def gop_ticks(self) -> int:
         """Give the duration of a whole GOP in the video timescale."""
         return int(self.gop_frames * self.timescale / self.rate)
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """Name the pieces that make the first segment of each rendition."""
+        first = (p for p in self.pieces if p.kind in (Kind.VIDEO, Kind.AUDIO) and not p.first_frame)
+        return tuple(piece.name for piece in first)
 
     def piece(self, name: str) -> Piece:
         """Give a piece by its name; raises KeyError."""
@@ -124,7 +140,9 @@ NATURAL_RATES = tuple(
 RATE_TOLERANCE = Fraction(1, 200)  # 29.97 and 30 differ by 1 in 1000
 GOP_S = 2  # HLS Authoring Specification 1.13: a keyframe every two seconds
 GOPS_PER_SEGMENT = 3  # 7.5: segments of about six seconds
+SHARES_PER_SLOT = 2  # a chunk is at most half of what is left for its slot: no slot ends much later
 LEAST_CHUNK_FRAMES = 3  # with fewer, x264 has no B-frames to delay for, and the init segment differs
+LONGEST_SOUND_FRAME_S = Fraction(1, 25)  # AAC has 21 ms
 AUDIO_ONLY_RATE = Fraction(25)  # a grid to count segments and progress by, where there is no picture
 
 
@@ -144,9 +162,17 @@ def choose_rate(source_rate: Fraction) -> Fraction:
 
 
 def make(
-    source: SourceInfo, rungs: tuple[Rung, ...], voices: tuple[Voice, ...], preset: str, chunk_s: int
+    source: SourceInfo,
+    rungs: tuple[Rung, ...],
+    voices: tuple[Voice, ...],
+    preset: str,
+    chunk_s: int,
+    slots: int = 1,
 ) -> Plan:
-    """Plan the encode of a source: the frame grid, and its pieces in the order they should start."""
+    """Plan the encode of a source: the frame grid, and its pieces in the order they should start.
+
+    `slots` are the pieces the whole fleet encodes at once.
+    """
     rate = choose_rate(source.video.rate) if source.video else AUDIO_ONLY_RATE
     duration_s = source.video.duration_s if source.video else source.duration_s
     frames = max(1, round(duration_s * rate))
@@ -155,7 +181,7 @@ def make(
     seekable = not EXACT_SEEK_FORMATS.isdisjoint(source.format.split(","))
     longest = max(1, int(chunk_s * rate / segment_frames)) if seekable else 0
     sounds = tuple(Piece(f"audio-{v.name}", Kind.AUDIO, 0, frames, voice=v.name) for v in voices)
-    opening, *rest = cut(frames, segment_frames, longest, tuple(r.name for r in rungs))
+    chunks = cut(frames, segment_frames, longest, rungs, slots) if rungs else ()
     return Plan(
         rate=rate,
         frames=frames,
@@ -169,36 +195,68 @@ def make(
         rungs=rungs,
         voices=voices,
         # The opening chunk and the sound come first: without them nothing can be watched.
-        pieces=(opening, *sounds, *rest) if rungs else sounds,
+        pieces=(
+            *(piece for piece in chunks if not piece.first_frame),
+            *sounds,
+            *(piece for piece in chunks if piece.first_frame),
+        ),
     )
 
 
-def cut(frames: int, segment_frames: int, longest: int, rungs: tuple[str, ...]) -> tuple[Piece, ...]:
+def cut(
+    frames: int, segment_frames: int, longest: int, rungs: tuple[Rung, ...], slots: int = 1
+) -> tuple[Piece, ...]:
     """Cut the grid into chunks of whole segments; only the last segment may be short.
 
-    The first chunk is a single segment, so that watching can start; the second has two; the
-    rest share what is left evenly, `longest` segments at most. `longest` 0 cuts nothing.
+    The first chunk is a single segment, so that watching can start; the second has two. From
+    there on a chunk has its share of what is left, `longest` segments at most and one at least:
+    they shrink towards the end, so that all slots have work until it. `longest` 0 cuts nothing.
+
+    A chunk is one piece, since one decode for all rungs is the cheapest, and is split by rung
+    only where slots would idle: the opening chunk where the fleet has a slot for each of its
+    rungs and one for the sound, and all chunks where there are fewer of them than slots.
     """
-    sizes = [size * segment_frames for size in _grow(-(-frames // segment_frames), longest)]
+    sizes = [size * segment_frames for size in _sizes(-(-frames // segment_frames), longest, slots)]
     sizes[-1] = frames - sum(sizes[:-1])
     if len(sizes) > 1 and sizes[-1] < LEAST_CHUNK_FRAMES:
         sizes[-2:] = [sum(sizes[-2:])]
-    starts = accumulate(sizes, initial=0)
+    parts = share(rungs, slots // len(sizes))
+    opening = tuple((rung,) for rung in rungs) if slots > len(rungs) else parts
     return tuple(
-        Piece(f"video-{n:05d}", Kind.VIDEO, first, size, rungs)
-        for n, (first, size) in enumerate(zip(starts, sizes, strict=False))
+        Piece(_name(n, rungs, part), Kind.VIDEO, first, size, tuple(rung.name for rung in part))
+        for n, (first, size) in enumerate(zip(accumulate(sizes, initial=0), sizes, strict=False))
+        for part in (parts if n else opening)
     )
 
 
-def _grow(segments: int, longest: int) -> list[int]:
+def share(rungs: tuple[Rung, ...], parts: int) -> tuple[tuple[Rung, ...], ...]:
+    """Share rungs out in up to `parts` groups of about as many pixels; at least in one."""
+    groups: list[list[Rung]] = [[] for _ in range(min(max(parts, 1), len(rungs)))]
+    for rung in sorted(rungs, key=_pixels, reverse=True):
+        min(groups, key=lambda group: sum(map(_pixels, group))).append(rung)
+    return tuple(map(tuple, groups))
+
+
+def _pixels(rung: Rung) -> int:
+    return rung.width * rung.height
+
+
+def _name(number: int, rungs: tuple[Rung, ...], part: tuple[Rung, ...]) -> str:
+    whole = len(part) == len(rungs)
+    return f"video-{number:05d}" if whole else f"video-{number:05d}-{part[0].name}"
+
+
+def _sizes(segments: int, longest: int, slots: int) -> list[int]:
+    """Give each chunk's segments; one slot alone ends with any cut, and takes the fewest chunks."""
     if not longest:
         return [segments]
     sizes: list[int] = []
     for size in (1, min(2, longest)):
         if segments:
-            sizes.append(min(size, segments))
+            sizes.append(min(size, segments) if slots < segments else 1)
             segments -= sizes[-1]
-    if segments:
-        chunks = -(-segments // longest)
-        sizes += [segments // chunks + (n < segments % chunks) for n in range(chunks)]
+    while segments:
+        shares = SHARES_PER_SLOT * slots if slots > 1 else -(-segments // longest)
+        sizes.append(min(longest, -(-segments // shares)))
+        segments -= sizes[-1]
     return sizes

@@ -149,7 +149,8 @@ class Video:
     """One video for life: its id never changes, each re-encode has the next `version`.
 
     `revision` grows with every save and guards against lost updates. Playback tickets of another
-    `ticket_epoch` are no longer good.
+    `ticket_epoch` are no longer good. From `playable_at` on the beginning of this version can be
+    watched, while the rest is encoded.
     """
 
     id: str
@@ -169,3 +170,4 @@ class Video:
     state_times: dict[State, datetime] = field(default_factory=dict)
     visibility: Visibility = Visibility.UNLISTED
     ticket_epoch: int = 0
+    playable_at: datetime | None = None

@@ -9,7 +9,7 @@ from nextstream.ports.dispatch import Dispatcher
 from nextstream.ports.encoder import EncodedPiece, Encoder, Report
 from nextstream.ports.events import EventSink, Outbox, OutboxEntry
 from nextstream.ports.outside import Outside
-from nextstream.ports.pieces import Pieces, Task
+from nextstream.ports.pieces import Pieces, Standing, Task
 from nextstream.ports.platform import Clock, Platform
 from nextstream.ports.storage import Storage, StoredObject
 from nextstream.ports.videos import Access, Order, Videos, Wanted
@@ -32,6 +32,7 @@ __all__ = [
     "Pieces",
     "Platform",
     "Report",
+    "Standing",
     "Storage",
     "StoredObject",
     "Task",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ Report = Callable[[int], None]
 
 @dataclass(frozen=True)
 class EncodedPiece:
-    """What ffmpeg made of a piece: for each rung or voice the bytes of a fragmented MP4.
+    """What ffmpeg made of a chunk: for each rung the bytes of a fragmented MP4.
 
     A chunk whose plan has a sheet of the storyboard gives that last, as a JPEG named `storyboard`.
     """
@@ -37,10 +37,12 @@ class Encoder(Protocol):
         """
         ...
 
-    def encode_audio(
-        self, source: str, plan: Plan, voice: Voice, report: Report
-    ) -> Iterator[EncodedPiece]:
-        """Make a whole audio track; reports frames of the video's grid done. As encode."""
+    def encode_audio(self, source: str, plan: Plan, voice: Voice) -> Generator[bytes, None, None]:
+        """Make a whole audio track: the bytes of a fragmented MP4 while they are made.
+
+        Gives empty blocks now and then while there are none. Whoever closes the iterator stops
+        the encode. Raises as encode does, and may run twice.
+        """
         ...
 
     def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:

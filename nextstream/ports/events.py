@@ -60,3 +60,7 @@ class Outbox(Protocol):
     def page(self, after: int, limit: int, key: str | None = None) -> Sequence[OutboxEntry]:
         """Give events from the place after `after` on, of one key or all."""
         ...
+
+    def last(self, key: str) -> int:
+        """Give the place of the newest event of a key, or 0."""
+        ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -31,6 +31,14 @@ class Task:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a piece is, without what it made."""
+
+    state: str
+    frames_done: int
+
+
 class Pieces(Protocol):
     """The pieces of work, inside a transaction; a piece is done by one claim at a time."""
 
@@ -42,6 +50,14 @@ class Pieces(Protocol):
         """Give all pieces of an encode in the order they were added."""
         ...
 
+    def survey(self, video_id: str, version: int) -> Mapping[str, Standing]:
+        """Tell how far each piece of an encode is, by its name; cheap, however long the video."""
+        ...
+
+    def made(self, video_id: str, version: int, names: Iterable[str]) -> Sequence[Rendition]:
+        """Give what these pieces made so far, in the order the pieces were added."""
+        ...
+
     def claim(
         self, video_id: str, version: int, name: str, worker: str, now: datetime, lease_until: datetime
     ) -> Task | None:
@@ -51,8 +67,13 @@ class Pieces(Protocol):
         """
         ...
 
-    def beat(self, task: Task, frames_done: int, lease_until: datetime) -> None:
-        """Lengthen a claim's lease and note its progress; raises ClaimLost."""
+    def beat(
+        self, task: Task, frames_done: int, lease_until: datetime, made: Sequence[Rendition] = ()
+    ) -> None:
+        """Lengthen a claim's lease and note its progress; raises ClaimLost.
+
+        What is `made` so far replaces what was noted before; later claims find it there.
+        """
         ...
 
     def finish(self, task: Task, renditions: Sequence[Rendition]) -> None:

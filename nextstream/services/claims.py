@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 
 from nextstream.domain import lifecycle
-from nextstream.domain.video import Failure, State, Video
+from nextstream.domain.video import Failure, Rendition, State, Video
 from nextstream.errors import ClaimLost, EncoderFailed, NextStreamError, PieceBusy, VideoNotFound
-from nextstream.ports import Platform, Report, Task, Transaction
+from nextstream.ports import Platform, Task, Transaction
 from nextstream.services import events
 
 log = structlog.get_logger()
@@ -89,18 +90,34 @@ def _fail(platform: Platform, tx: Transaction, task: Task, error: NextStreamErro
     tx.outbox.add(events.about(platform, video, "video.failed", code=error.code, message=error.message))
 
 
-def reporter(platform: Platform, task: Task) -> Report:
-    """Give a report that lengthens the lease, once a second at the most; it raises ClaimLost."""
-    last = 0.0
+class Reporter(Protocol):
+    """Tells how many frames are done and, where that can be played already, what is made of them."""
 
-    def report(frames_done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= BEAT_EVERY_S:
+    def __call__(self, frames_done: int, made: Sequence[Rendition] = ()) -> None: ...  # noqa: D102  as above
+
+
+def reporter(platform: Platform, task: Task) -> Reporter:
+    """Give a report that lengthens the lease, once a second at the most; it raises ClaimLost.
+
+    The first thing made is noted at once: someone may wait to watch it. What an attempt before
+    made stays noted until there is more.
+    """
+    last, noted = 0.0, _count(task.renditions)
+
+    def report(frames_done: int, made: Sequence[Rendition] = ()) -> None:
+        nonlocal last, noted
+        count = _count(made)
+        if time.monotonic() - last >= BEAT_EVERY_S or (count and not noted):
             last = time.monotonic()
+            more, noted = made if count > noted else (), max(count, noted)
             with platform.database.transaction() as tx:
-                tx.pieces.beat(task, frames_done, _lease_until(platform))
+                tx.pieces.beat(task, frames_done, _lease_until(platform), more)
 
     return report
+
+
+def _count(made: Sequence[Rendition]) -> int:
+    return sum(len(rendition.segments) for rendition in made)
 
 
 def _lease_until(platform: Platform) -> datetime:

@@ -74,7 +74,8 @@ def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbn
         raise VideoNotReady
     if not plan.rungs:
         raise NotFound("The video has no picture.")
-    parts = video.renditions or packaging.join([part for task in done for part in task.renditions])
+    made = [part for task in done for part in task.renditions]
+    parts = video.renditions or packaging.join(plan, made)
     number = min(int(time_s * plan.rate), plan.frames - 1)
     rungs = sorted((part for part in parts if part.is_video), key=lambda part: part.width)
     frames = [frame for rung in rungs if (frame := _locate(plan, rung, number))]

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
-from nextstream.domain import lifecycle, paths
+from nextstream.domain import paths
 from nextstream.domain.accounts import Account, Role, may_manage
 from nextstream.domain.events import happen
-from nextstream.domain.plan import Kind
-from nextstream.domain.video import State, Video, Visibility
+from nextstream.domain.video import Video, Visibility
 from nextstream.errors import BadRequest, PreconditionFailed, VideoNotFound
-from nextstream.ports import Platform, Task, Transaction, Wanted
+from nextstream.ports import Platform, Transaction, Wanted
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class RungProgress:
-    """How far one rung is, in frames."""
-
-    name: str
-    height: int
-    frames_done: int
-    frames_planned: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an encode is, in frames of all rungs together; `fps` and `eta_s` while it runs."""
-
-    frames_done: int
-    frames_planned: int
-    percent: int
-    fps: float | None
-    eta_s: float | None
-    rungs: tuple[RungProgress, ...]
 
 
 @dataclass(frozen=True)
@@ -126,53 +103,3 @@ def remove(
         tx.videos.remove(video.id)
         tx.outbox.add(event)
     log.info("video deleted", video_id=video.id)
-
-
-def progress(platform: Platform, video: Video) -> Progress | None:
-    """Count the frames that are done and planned; None before there is a plan, and after the end."""
-    if video.plan is None or video.state in lifecycle.ENDED:
-        return None
-    with platform.database.transaction() as tx:
-        tasks = tx.pieces.list(video.id, video.version)
-    rungs = tuple(
-        RungProgress(rung.name, min(rung.width, rung.height), *_count(tasks, rung.name))
-        for rung in video.plan.rungs
-    )
-    if rungs:
-        done, planned = sum(r.frames_done for r in rungs), sum(r.frames_planned for r in rungs)
-    else:
-        done, planned = _count_sound(tasks, video.plan.frames)
-    fps = _speed(platform, video, done)
-    return Progress(
-        frames_done=done,
-        frames_planned=planned,
-        percent=100 * done // max(planned, 1),
-        fps=round(fps, 1) if fps else None,
-        eta_s=round((planned - done) / fps, 1) if fps else None,
-        rungs=rungs,
-    )
-
-
-def _count(tasks: Sequence[Task], rung: str) -> tuple[int, int]:
-    """Give a rung's frames, done and planned."""
-    mine = [task for task in tasks if rung in task.piece.rungs]
-    return sum(_frames(task, task.piece.frames) for task in mine), sum(t.piece.frames for t in mine)
-
-
-def _count_sound(tasks: Sequence[Task], frames: int) -> tuple[int, int]:
-    """Give the frames of the grid that audio has passed, where there is no picture."""
-    tracks = [task for task in tasks if task.piece.kind is Kind.AUDIO]
-    return sum(_frames(task, frames) for task in tracks), frames * len(tracks)
-
-
-def _frames(task: Task, planned: int) -> int:
-    return planned if task.state == "done" else min(task.frames_done, planned)
-
-
-def _speed(platform: Platform, video: Video, done: int) -> float | None:
-    """Give the frames of all rungs a second since encoding began, while it goes on."""
-    since = video.state_times.get(State.ENCODING)
-    if video.state is not State.ENCODING or since is None or not done:
-        return None
-    elapsed_s = (platform.clock.now() - since).total_seconds()
-    return done / elapsed_s if elapsed_s > 0 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -11,23 +11,44 @@ from nextstream.domain import plan as plans
 from nextstream.domain.plan import Piece, Plan, Voice
 from nextstream.domain.video import Rendition, Segment, Video
 from nextstream.errors import EncoderFailed, SourceTruncated
-from nextstream.ports import EncodedPiece, Platform, Task
+from nextstream.ports import EncodedPiece, Platform
+from nextstream.services.claims import Reporter
 
 
 def store_sound(
-    platform: Platform, video: Video, plan: Plan, voice: Voice, made: EncodedPiece
+    platform: Platform,
+    video: Video,
+    plan: Plan,
+    voice: Voice,
+    blocks: Iterable[bytes],
+    report: Reporter,
 ) -> Rendition:
-    """Cut a track into segments as long as the picture's, to the nearest frame, and store them."""
-    track = fmp4.read(made.data)
-    ticks = float(plan.segment_s * track.timescale)
-    slices = fmp4.slice_audio(made.data, track, ticks, plan.segments)
-    segments = _store(platform, video, voice.name, track, slices)
-    return replace(
-        _rendition(voice.name, track, segments),
-        channels=voice.channels,
-        language=voice.language,
-        title=voice.title,
-    )
+    """Cut a track into segments as long as the picture's, to the nearest frame, and store them.
+
+    Each is stored and reported while the rest is encoding, so that watching needn't wait for it.
+    """
+    made = Rendition(voice.name, "", 1, "", ())
+
+    def listen() -> Iterator[bytes]:
+        for block in blocks:
+            report(_frames(plan, made), (made,) if made.segments else ())
+            yield block
+
+    for track, slice_ in fmp4.slice_audio(listen(), plan.segment_s, plan.segments):
+        segments = (*made.segments, *_store(platform, video, voice.name, track, [slice_]))
+        made = replace(
+            _rendition(voice.name, track, segments),
+            channels=voice.channels,
+            language=voice.language,
+            title=voice.title,
+        )
+        report(_frames(plan, made), (made,))
+    return made
+
+
+def _frames(plan: Plan, made: Rendition) -> int:
+    """Give the frames of the picture's grid that a track has passed."""
+    return min(plan.frames, int(made.duration_s * plan.rate))
 
 
 def store_chunk(
@@ -50,7 +71,7 @@ def store_chunk(
 
 
 def _store(
-    platform: Platform, video: Video, name: str, track: fmp4.Track, slices: Iterator[fmp4.Slice]
+    platform: Platform, video: Video, name: str, track: fmp4.Track, slices: Iterable[fmp4.Slice]
 ) -> tuple[Segment, ...]:
     """Store segments, and the init segment beside the first; may run twice, with the same bytes."""
     segments = []
@@ -67,22 +88,24 @@ def _rendition(name: str, track: fmp4.Track, segments: tuple[Segment, ...]) -> R
     return Rendition(name, track.codec, track.timescale, sha256(track.init).hexdigest(), segments)
 
 
-def check_inits(parts: Sequence[Rendition], tasks: Sequence[Task]) -> None:
+def check_inits(parts: Sequence[Rendition], others: Sequence[Rendition]) -> None:
     """Raise EncoderFailed where a part can't be played behind another's init segment."""
-    known = {part.name: part.init_sha256 for task in tasks for part in task.renditions}
+    known = {other.name: other.init_sha256 for other in others}
     for part in parts:
         if known.get(part.name, part.init_sha256) != part.init_sha256:
             raise EncoderFailed(detail=f"{part.name}: init segments of two chunks differ")
 
 
-def join(parts: Sequence[Rendition]) -> tuple[Rendition, ...]:
-    """Join the parts that pieces made into whole renditions, in the order they first appear."""
+def join(plan: Plan, parts: Sequence[Rendition]) -> tuple[Rendition, ...]:
+    """Join the parts that pieces made into whole renditions, in the plan's order."""
+    names = [rung.name for rung in plan.rungs] + [voice.name for voice in plan.voices]
+    order = {name: place for place, name in enumerate(names)}
     whole: dict[str, Rendition] = {}
     for part in parts:
         before = whole.get(part.name)
         segments = (*before.segments, *part.segments) if before else part.segments
         whole[part.name] = replace(part, segments=_in_order(segments))
-    return tuple(whole.values())
+    return tuple(sorted(whole.values(), key=lambda rendition: order.get(rendition.name, len(order))))
 
 
 def _in_order(segments: Sequence[Segment]) -> tuple[Segment, ...]:
@@ -93,7 +116,7 @@ def write_manifests(platform: Platform, video: Video, renditions: Sequence[Rendi
     """Write every manifest, those that name others last; may run twice."""
     assert video.plan is not None  # noqa: S101  a video that is encoding has one
     rate, duration_s = video.plan.rate, video.plan.duration_s
-    target_s = hls.target_s(renditions)
+    target_s = video.plan.target_s  # what it was while the playlists grew
     tree, folder = paths.tree(video.id, video.version), f"{paths.version_folder(video.version)}/"
     for rendition in renditions:
         _write(platform, f"{tree}/{rendition.name}/{paths.PLAYLIST}", hls.media(rendition, target_s))

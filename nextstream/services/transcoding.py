@@ -5,8 +5,9 @@ A step claims its row or steps aside, so the queue may lose, repeat and reorder 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,8 +18,8 @@ from nextstream.domain import plan as plans
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Rendition, SourceInfo, State, Video
 from nextstream.errors import NextStreamError, SourceTooLarge, SourceTooLong
-from nextstream.ports import Platform, Task
-from nextstream.services import claims, events, images, packaging
+from nextstream.ports import Platform, Task, Transaction
+from nextstream.services import claims, events, growing, images, packaging
 from nextstream.settings import Settings
 
 log = structlog.get_logger()
@@ -63,11 +64,12 @@ def encode(platform: Platform, video_id: str, version: int, name: str, worker: s
     with claims.minding(platform, task):
         parts = tuple(_make(platform, video, task))
         with platform.database.transaction() as tx:
-            packaging.check_inits(parts, tx.pieces.list(video_id, version))
+            packaging.check_inits(parts, _others(tx, video, task.piece))
             tx.pieces.finish(task, parts)
             tx.outbox.add(
                 events.about(platform, video, "piece.encoded", piece=name, frames=task.piece.frames)
             )
+    growing.note_playable(platform, video)
 
 
 def publish(platform: Platform, video_id: str, version: int, worker: str) -> None:
@@ -85,7 +87,10 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
         return
     task, video = claim
     with claims.minding(platform, task):
-        renditions = packaging.join([part for piece in work for part in piece.renditions])
+        growing.note_playable(platform, video)
+        assert video.plan is not None  # noqa: S101  a video that is encoding has one
+        parts = [part for piece in work for part in piece.renditions]
+        renditions = packaging.join(video.plan, parts)
         images.publish(platform, video, renditions)
         packaging.write_manifests(platform, video, renditions)
         with platform.database.transaction() as tx:
@@ -144,7 +149,7 @@ def _plan(settings: Settings, source: SourceInfo) -> Plan:
         rate = plans.choose_rate(source.video.rate)
         rungs = ladder.choose(source.video, settings.sides, rate, settings.crf)
     voices = ladder.voices(source.audio)
-    made = plans.make(source, rungs, voices, settings.preset, settings.chunk_s)
+    made = plans.make(source, rungs, voices, settings.preset, settings.chunk_s, settings.slots)
     step = storyboard.step_frames(made.frames, made.gop_frames) if settings.previews and rungs else 0
     return replace(made, tile_frames=step)
 
@@ -154,6 +159,12 @@ def _make(platform: Platform, video: Video, task: Task) -> Iterator[Rendition]:
     assert video.plan is not None  # noqa: S101  a video that is encoding has one
     plan, piece = video.plan, task.piece
     source, report = _source_of(platform, video), claims.reporter(platform, task)
+
+    def opening(frames_done: int, made: Sequence[Rendition] = ()) -> None:
+        report(frames_done, made)
+        if sum(len(each.segments) for each in made) == 1:  # the first: nothing else may be missing
+            growing.note_playable(platform, video)
+
     if piece.kind is Kind.VIDEO:
         for made in platform.encoder.encode(source, plan, piece, report):
             if made.name == storyboard.NAME:
@@ -162,8 +173,15 @@ def _make(platform: Platform, video: Video, task: Task) -> Iterator[Rendition]:
             yield packaging.store_chunk(platform, video, plan, piece, made)
         return
     voice = next(voice for voice in plan.voices if voice.name == piece.voice)
-    for made in platform.encoder.encode_audio(source, plan, voice, report):
-        yield packaging.store_sound(platform, video, plan, voice, made)
+    with closing(platform.encoder.encode_audio(source, plan, voice)) as blocks:
+        yield packaging.store_sound(platform, video, plan, voice, blocks, opening)
+
+
+def _others(tx: Transaction, video: Video, piece: Piece) -> Sequence[Rendition]:
+    """Give what a piece's parts must fit to: the opening pieces'; and to those, whatever is there."""
+    assert video.plan is not None  # noqa: S101  a video that is encoding has one
+    every = [each.name for each in video.plan.pieces]
+    return tx.pieces.made(video.id, video.version, video.plan.opening if piece.first_frame else every)
 
 
 def _source_of(platform: Platform, video: Video) -> str:

@@ -297,6 +297,8 @@ def test_events_are_read_on_from_a_place_of_one_key_or_all(database: Database) -
         assert [entry.event for entry in tx.outbox.page(second.place, 3)] == events[2:5]
         assert [entry.event for entry in tx.outbox.page(first.place, 9, "a")] == [events[2], events[4]]
         assert tx.outbox.page(0, 9, "c") == []
+        places = {entry.event.key: entry.place for entry in tx.outbox.page(0, 9)}
+        assert {key: tx.outbox.last(key) for key in "abc"} == {**places, "c": 0}
 
 
 def test_no_event_appears_behind_a_place_that_could_be_read(open_database: Open) -> None:

@@ -17,7 +17,7 @@ from nextstream.errors import (
     Conflict,
     DatabaseUnavailable,
 )
-from nextstream.ports import Database, Task, Transaction
+from nextstream.ports import Database, Standing, Task, Transaction
 from tests.contract.conftest import Open
 from tests.contract.rows import CHUNK, LATER, MADE, NOW, VIDEO, store
 
@@ -113,6 +113,42 @@ def test_a_heartbeat_lengthens_the_lease(database: Database, claimed: Task) -> N
         tx.pieces.beat(claimed, 72, LATER + timedelta(seconds=60))
     assert chunk(database) == replace(claimed, frames_done=72, lease_until=LATER + timedelta(seconds=60))
     assert claim(database, "w2", LATER + timedelta(seconds=1)) is None
+
+
+def test_what_is_made_so_far_stays_noted_whoever_goes_on(database: Database, claimed: Task) -> None:
+    with database.transaction() as tx:
+        tx.pieces.beat(claimed, 72, LATER, list(MADE))
+        tx.pieces.beat(claimed, 80, LATER)
+    assert chunk(database).renditions == MADE
+    with database.transaction() as tx:
+        tx.pieces.give_back(claimed, "it broke", final=False)
+    again = claim(database, "w2")
+    assert again
+    assert again.renditions == MADE
+
+
+def test_an_encode_is_surveyed_without_what_was_made(database: Database, claimed: Task) -> None:
+    with database.transaction() as tx:
+        tx.pieces.add("v1", 1, [PUBLISH])
+        tx.pieces.add("v1", 2, [PROBE])
+        tx.pieces.beat(claimed, 72, LATER)
+        running, waiting = Standing("running", 72), Standing("waiting", 0)
+        assert tx.pieces.survey("v1", 1) == {CHUNK.name: running, PUBLISH.name: waiting}
+        tx.pieces.finish(claimed, MADE)
+        assert tx.pieces.survey("v1", 1)[CHUNK.name] == Standing("done", 144)
+
+
+def test_what_some_pieces_made_comes_in_their_order(database: Database, claimed: Task) -> None:
+    with database.transaction() as tx:
+        tx.pieces.add("v1", 1, [PROBE, PUBLISH])
+        other = tx.pieces.claim("v1", 1, PROBE.name, "w2", NOW, LATER)
+        assert other
+        sound = replace(MADE[0], name="a0")
+        tx.pieces.beat(other, 0, LATER, [sound])
+        tx.pieces.finish(claimed, MADE)
+        assert tx.pieces.made("v1", 1, [PROBE.name, CHUNK.name]) == [*MADE, sound]
+        assert tx.pieces.made("v1", 1, [PUBLISH.name, "unknown"]) == []
+        assert tx.pieces.made("v1", 2, [CHUNK.name]) == []
 
 
 def test_a_late_worker_may_go_on_while_nobody_took_over(database: Database, claimed: Task) -> None:

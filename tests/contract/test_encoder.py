@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -93,8 +94,7 @@ def test_a_picture_can_be_made_of_any_frame_there_is_and_no_other(bench: Bench) 
 
 def test_sound_lasts_as_long_as_the_picture(bench: Bench) -> None:
     encoder, source, made = bench
-    (one,) = encoder.encode_audio(source, made, made.voices[0], ignore)
-    track = fmp4.read(one.data)
+    track = fmp4.read(b"".join(encoder.encode_audio(source, made, made.voices[0])))
     heard = sum(sample.ticks for sample in track.samples) - 1024  # the encoder's priming
     assert track.codec == "mp4a.40.2"
     assert abs(heard / track.timescale - float(made.duration_s)) < 2 * 1024 / 48000
@@ -116,5 +116,13 @@ def test_an_error_in_the_report_stops_the_encode(bench: Bench) -> None:
 
     with pytest.raises(ClaimLost):
         list(encoder.encode(source, made, made.pieces[0], lose))
-    with pytest.raises(ClaimLost):
-        list(encoder.encode_audio(source, made, made.voices[0], lose))
+
+
+def test_sound_comes_while_it_is_made(bench: Bench) -> None:
+    encoder, source, made = bench
+    with closing(encoder.encode_audio(source, made, made.voices[0])) as blocks:
+        fragments = fmp4.read_fragments(blocks)
+        track, _ = next(fragments)
+        assert track.timescale == 48000
+        heard = sum(sample.ticks for sample in track.samples) / track.timescale
+        assert 1 < heard < 3  # of 20 seconds

@@ -1,6 +1,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -101,23 +102,55 @@ def test_a_gop_without_a_keyframe_is_refused() -> None:
         list(fmp4.slice_video(data, fmp4.read(data), 0, gop=4, gops=3))
 
 
-def test_audio_is_cut_to_the_nearest_frame_and_its_rest_stays_in_the_last_segment() -> None:
+def cut_sound(data: bytes, segments: int, block: int = 777) -> list[fmp4.Slice]:
+    """Slice a track that comes in blocks which end anywhere."""
+    blocks = (data[at : at + block] for at in range(0, len(data), block))
+    return [made for _, made in fmp4.slice_audio(blocks, Fraction(6), segments)]
+
+
+@pytest.mark.parametrize("block", [1, 777, 10**6])
+def test_audio_is_cut_to_the_nearest_frame_and_its_rest_stays_in_the_last_segment(block: int) -> None:
     data = movie(48000, 1024, 1000, 50, audio=True)
-    made = list(fmp4.slice_audio(data, fmp4.read(data), 6 * 48000.0, 3))
+    made = cut_sound(data, 3, block)
     starts = [next(decode_times(m.body)) for m in made]
     assert starts[0] == 0
     for n, start in enumerate(starts):
         assert 0 <= start - n * 6 * 48000 < 1024
     assert sum(m.segment.ticks for m in made) == 1000 * 1024
     assert all(m.segment.keyframes == () for m in made)
+    whole = fmp4.read(data).init + b"".join(m.body for m in made)
+    assert frames_of(fmp4.read(whole), whole) == frames_of(fmp4.read(data), data)
 
 
-def test_the_encoders_priming_is_stored_but_not_counted() -> None:
+def test_the_encoders_priming_is_stored_but_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     data = movie(48000, 1024, 100, 50, audio=True)
-    track = replace(fmp4.read(data), start_ticks=1024)
-    (made,) = fmp4.slice_audio(data, track, 6 * 48000.0, 1)
+    read = fmp4.read
+    monkeypatch.setattr(fmp4, "read", lambda data: replace(read(data), start_ticks=1024))
+    (made,) = cut_sound(data, 1)
     assert made.segment.ticks == 99 * 1024
     assert list(decode_times(made.body)) == [0]
+
+
+def test_a_segment_of_sound_is_given_as_soon_as_the_next_one_begins() -> None:
+    data = movie(48000, 1024, 1000, 50, audio=True)
+    taken = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal taken
+        for at in range(0, len(data), 100):
+            taken = at
+            yield data[at : at + 100]
+
+    next(fmp4.slice_audio(blocks(), Fraction(6), 3))
+    first_frame_of_the_second = len(data) * 282 // 1000
+    a_fragment = len(data) * 50 // 1000
+    assert taken <= first_frame_of_the_second + 2 * a_fragment
+
+
+@pytest.mark.parametrize("cut", [1, 9, 60, 400, -1, -17])
+def test_sound_that_was_cut_off_is_refused(cut: int) -> None:
+    with pytest.raises(EncoderFailed):
+        cut_sound(movie(48000, 1024, 100, 50, audio=True)[:cut], 1)
 
 
 def test_init_segments_carry_the_cmaf_brand() -> None:
@@ -126,8 +159,7 @@ def test_init_segments_carry_the_cmaf_brand() -> None:
 
 def test_an_audio_track_that_ends_early_has_no_empty_segments() -> None:
     data = movie(48000, 1024, 10, 10, audio=True)
-    made = list(fmp4.slice_audio(data, fmp4.read(data), 6 * 48000.0, 3))
-    assert [m.segment.number for m in made] == [1]
+    assert [m.segment.number for m in cut_sound(data, 3)] == [1]
 
 
 @pytest.mark.parametrize("cut", [1, 9, 60, 200, -1, -17])

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from nextstream import wiring
 from nextstream.adapters.clock import HandClock
-from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
 from nextstream.domain.accounts import Account, Role
-from nextstream.domain.plan import Kind
-from nextstream.domain.video import State, Video
+from nextstream.domain.video import Video
 from nextstream.errors import NotAllowed, NotFound, StorageUnavailable, VideoNotFound, VideoNotReady
-from nextstream.ports import Platform, Wanted
+from nextstream.ports import Platform, StoredObject, Wanted
 from nextstream.services import events, library, playback, transcoding, uploads
 
 ADA = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
@@ -96,76 +94,14 @@ def test_a_removal_that_fails_half_way_can_be_repeated(platform: Platform) -> No
     assert not list(platform.storage.list(""))
 
 
-def test_there_is_no_progress_before_the_plan(platform: Platform) -> None:
-    assert library.progress(platform, upload(platform)) is None
-
-
-def test_progress_counts_frames_of_every_rung(platform: Platform, clock: HandClock) -> None:
-    video = planned(platform)
-    assert video.plan is not None
-    rungs, frames = video.plan.rungs, video.plan.frames
-    start = library.progress(platform, video)
-    assert start is not None
-    assert (start.frames_done, start.frames_planned) == (0, frames * len(rungs))
-    assert (start.percent, start.fps, start.eta_s) == (0, None, None)
-    assert [rung.height for rung in start.rungs] == [min(r.width, r.height) for r in rungs]
-
-    clock.advance(10)
-    first = next(piece for piece in video.plan.pieces if piece.kind is Kind.VIDEO)
-    now, until = clock.now(), clock.now() + timedelta(60)
-    with platform.database.transaction() as tx:
-        task = tx.pieces.claim(video.id, 1, first.name, "worker", now, until)
-        assert task is not None
-        tx.pieces.beat(task, 30, until)
-    soon = library.progress(platform, video)
-    assert soon is not None
-    assert [rung.frames_done for rung in soon.rungs] == [30] * len(rungs)
-    assert soon.frames_done == 30 * len(rungs)
-    assert soon.fps == pytest.approx(3 * len(rungs), abs=0.1)
-    assert soon.eta_s == pytest.approx((frames - 30) / 3, abs=1)
-
-    with platform.database.transaction() as tx:
-        tx.pieces.finish(task, ())
-    later = library.progress(platform, video)
-    assert later is not None
-    assert {rung.frames_done for rung in later.rungs} == {first.frames}
-    assert later.percent == 100 * first.frames // frames
-
-
-def test_progress_of_sound_alone_counts_the_grid_it_has_passed(clock: HandClock) -> None:
-    encoder = MemoryEncoder(replace(CLIP, video=None))
-    platform = wiring.in_memory(clock=clock, encoder=encoder)
-    video = planned(platform)
-    progress = library.progress(platform, video)
-    assert progress is not None
-    assert (progress.rungs, progress.frames_done) == ((), 0)
-    assert progress.frames_planned > 0
-    [audio] = [name for name in work(platform, video) if name.startswith("audio")]
-    transcoding.encode(platform, video.id, 1, audio, "worker")
-    heard = library.progress(platform, video)
-    assert heard is not None
-    assert (heard.percent, heard.frames_done) == (100, progress.frames_planned)
-
-
-def work(platform: Platform, video: Video) -> list[str]:
-    with platform.database.transaction() as tx:
-        return [task.piece.name for task in tx.pieces.list(video.id, 1)]
-
-
-def test_a_finished_encode_has_no_progress_left_to_tell(platform: Platform) -> None:
-    video = transcoding.run(platform, upload(platform).id, 1, slots=1)
-    assert video.state is State.READY
-    assert library.progress(platform, video) is None
-
-
 def test_a_ready_video_has_a_master_that_names_what_is_there(platform: Platform) -> None:
     video = transcoding.run(platform, upload(platform).id, 1, slots=1)
-    text = playback.master(platform, video.id)
+    text = playback.master(platform, video.id).text
     names = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert len(names) >= 3
     for name in names:
-        assert playback.file(platform, video.id, name).size_bytes
-    small = playback.master(platform, video.id, max_height=360)
+        assert isinstance(playback.file(platform, video.id, name), StoredObject)
+    small = playback.master(platform, video.id, max_height=360).text
     assert set(small.splitlines()) < set(text.splitlines())
     assert "RESOLUTION=640x360" in small
 

@@ -1,3 +1,4 @@
+import heapq
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,13 +8,23 @@ from hypothesis import strategies as st
 
 from nextstream.adapters.encoder_memory import CLIP
 from nextstream.domain import ladder, plan
-from nextstream.domain.plan import Kind, Plan
+from nextstream.domain.plan import Kind, Piece, Plan
 from nextstream.domain.video import SourceInfo
 
+HEIGHTS = (1080, 720, 480, 360, 240)
 
-def plan_for(source: SourceInfo = CLIP, chunk_s: int = 24) -> Plan:
-    rungs = ladder.choose(source.video, (360, 240), Fraction(24), 23) if source.video else ()
-    return plan.make(source, rungs, ladder.voices(source.audio), "veryfast", chunk_s)
+
+def plan_for(
+    source: SourceInfo = CLIP, chunk_s: int = 24, slots: int = 1, heights: tuple[int, ...] = (360, 240)
+) -> Plan:
+    rungs = ladder.choose(source.video, heights, Fraction(24), 23) if source.video else ()
+    return plan.make(source, rungs, ladder.voices(source.audio), "veryfast", chunk_s, slots)
+
+
+def sizes(made: Plan) -> list[tuple[int, int]]:
+    """Give the segments and rungs of each piece of the picture."""
+    pieces = [piece for piece in made.pieces if piece.kind is Kind.VIDEO]
+    return [(-(-p.frames // made.segment_frames), len(p.rungs)) for p in pieces]
 
 
 def lasting(seconds: Fraction, rate: Fraction = Fraction(24)) -> SourceInfo:
@@ -51,27 +62,97 @@ def test_the_grid_is_never_faster_than_60(rate: Fraction) -> None:
     seconds=st.fractions(Fraction(1, 100), Fraction(20_000), max_denominator=1000),
     rate=st.sampled_from(plan.NATURAL_RATES),
     chunk_s=st.integers(1, 120),
+    slots=st.integers(1, 300),
 )
-def test_chunks_cover_every_frame_once_in_whole_segments(
-    seconds: Fraction, rate: Fraction, chunk_s: int
+def test_chunks_cover_every_frame_of_every_rung_once_in_whole_segments(
+    seconds: Fraction, rate: Fraction, chunk_s: int, slots: int
 ) -> None:
-    made = plan_for(lasting(seconds, rate), chunk_s)
-    chunks = [piece for piece in made.pieces if piece.kind is Kind.VIDEO]
-    expected = 0
-    for chunk in chunks:
-        assert chunk.first_frame == expected
-        assert chunk.first_frame % made.segment_frames == 0
-        assert chunk.frames > 0
-        expected += chunk.frames
-    assert expected == made.frames
-    longest = max(chunk.frames for chunk in chunks)
-    assert longest <= max(made.segment_frames, chunk_s * rate) + plan.LEAST_CHUNK_FRAMES
+    made = plan_for(lasting(seconds, rate), chunk_s, slots)
+    assert len({piece.name for piece in made.pieces}) == len(made.pieces)
+    for rung in made.rungs:
+        chunks = [piece for piece in made.pieces if rung.name in piece.rungs]
+        expected = 0
+        for chunk in chunks:
+            assert chunk.first_frame == expected
+            assert chunk.first_frame % made.segment_frames == 0
+            assert chunk.frames > 0
+            expected += chunk.frames
+        assert expected == made.frames
+        longest = max(chunk.frames for chunk in chunks)
+        assert longest <= max(made.segment_frames, chunk_s * rate) + plan.LEAST_CHUNK_FRAMES
 
 
 def test_the_first_chunk_is_one_segment_and_later_ones_are_long_and_alike() -> None:
-    made = plan_for(lasting(Fraction(120)))
-    sizes = [p.frames // made.segment_frames for p in made.pieces if p.kind is Kind.VIDEO]
-    assert sizes == [1, 2, 4, 4, 3, 3, 3]
+    found = sizes(plan_for(lasting(Fraction(120))))
+    assert [segments for segments, _ in found] == [1, 2, 4, 4, 3, 3, 3]
+
+
+def test_chunks_shrink_towards_the_end_where_several_slots_work() -> None:
+    found = sizes(plan_for(lasting(Fraction(240)), slots=4, heights=HEIGHTS))
+    assert [segments for segments, _ in found] == [1, 2, *[4] * 4, *[3] * 2, *[2] * 4, *[1] * 7]
+
+
+def test_only_the_opening_chunk_of_a_long_video_is_split_by_rung_and_only_where_all_have_a_slot() -> (
+    None
+):
+    hour = lasting(Fraction(3600))
+    few, many = (sizes(plan_for(hour, slots=slots, heights=HEIGHTS)) for slots in (3, 64))
+    assert few[:2] == [(1, 4), (2, 4)]
+    assert many[:5] == [*[(1, 1)] * 4, (2, 4)]
+    assert {rungs for _, rungs in many[4:]} == {4}
+
+
+def test_a_video_of_fewer_segments_than_slots_is_split_by_rung() -> None:
+    def found(slots: int) -> list[tuple[int, int]]:
+        return sizes(plan_for(lasting(Fraction(18)), slots=slots, heights=(720, 360)))
+
+    assert found(1) == [(1, 2), (2, 2)]
+    assert found(2) == [(1, 2), (1, 2), (1, 2)]
+    assert found(6) == [(1, 1)] * 6
+
+
+def test_rungs_are_shared_out_by_their_pixels() -> None:
+    rungs = plan_for(heights=HEIGHTS).rungs
+    names = [[rung.name for rung in part] for part in plan.share(rungs, 3)]
+    assert names == [["v720"], ["v480"], ["v360", "v240"]]
+    assert [len(plan.share(rungs, parts)) for parts in (0, 1, 4, 9)] == [1, 1, 4, 4]
+
+
+@pytest.mark.parametrize("slots", [2, 4, 16, 64])
+def test_slots_end_together_on_a_video_of_an_hour(slots: int) -> None:
+    """Give each slot the next piece when it is free; decoding is a quarter of the cost of all rungs."""
+    hour = lasting(Fraction(3600))
+    alone, fleet = (plan_for(hour, slots=n, heights=HEIGHTS) for n in (1, slots))
+    ends = [0.0] * slots
+    for piece in fleet.pieces:
+        heapq.heapreplace(ends, ends[0] + cost_of(fleet, piece))
+    cost, least = (sum(cost_of(made, piece) for piece in made.pieces) for made in (fleet, alone))
+    assert least / (slots * max(ends)) >= 0.9
+    assert cost <= 1.02 * least
+
+
+def cost_of(made: Plan, piece: Piece) -> float:
+    """Give what a piece costs, in segments encoded whole; sound costs a hundredth of the picture."""
+    start, decoding = 0.05, 0.25
+    segments = -(-piece.frames // made.segment_frames)
+    if piece.kind is Kind.AUDIO:
+        return segments / 100
+    pixels = {rung.name: rung.width * rung.height for rung in made.rungs}
+    encoding = sum(pixels[name] for name in piece.rungs) / sum(pixels.values())
+    return start + segments * (decoding + (1 - decoding) * encoding)
+
+
+@given(
+    seconds=st.fractions(Fraction(1, 100), Fraction(100), max_denominator=1000),
+    rate=st.sampled_from(plan.NATURAL_RATES),
+)
+def test_the_target_duration_is_known_before_anything_is_encoded(
+    seconds: Fraction, rate: Fraction
+) -> None:
+    made = plan_for(lasting(seconds, rate))
+    longest = min(made.segment_s, made.duration_s) + Fraction(2 * 1024, 48000)
+    assert made.target_s >= max(1, round(float(longest) - 0.022))
+    assert made.target_s <= 7
 
 
 def test_sound_and_the_opening_chunk_start_before_the_rest() -> None:

@@ -1,4 +1,5 @@
 import { call, greet, hasLogin } from "/static/api.js";
+import { follow } from "/static/follow.js";
 import * as storyboard from "/static/storyboard.js";
 import * as words from "/static/words.js";
 
@@ -42,11 +43,17 @@ function offerDownloads(found) {
   }));
 }
 
+/** Show how far the encode is: over the picture until it plays, and then below it. */
 function showProgress(found) {
   const progress = found.progress;
-  say(words.state(found), progress?.eta_s ? `${progress.fps} frames/s, ${words.duration(progress.eta_s)} left` : "");
-  at("bar").hidden = false;
-  if (progress) at("bar").value = progress.percent; else at("bar").removeAttribute("value");
+  const speed = progress?.eta_s ? `${progress.fps} frames/s, ${words.duration(progress.eta_s)} left` : "";
+  if (playing) {
+    at("encoding").textContent = words.facts(words.state(found), speed);
+  } else {
+    say(words.state(found), speed);
+    at("bar").hidden = false;
+    if (progress) at("bar").value = progress.percent; else at("bar").removeAttribute("value");
+  }
   at("rungs").replaceChildren(...(progress?.rungs ?? []).map((rung) => {
     const item = document.createElement("li");
     item.textContent = `${rung.height}p ${Math.floor(100 * rung.frames_done / rung.frames_planned)} %`;
@@ -54,48 +61,87 @@ function showProgress(found) {
   }));
 }
 
-/** Follow the video until it plays or has failed; viewers without a login only wait for the file. */
-async function follow() {
-  if (!hasLogin()) { if (!await isPublic()) setTimeout(follow, POLL_MS); return; }
-  try {
-    const found = await call("GET", `/videos/${encodeURIComponent(id)}`);
-    describe(found);
-    if (found.state === "ready") { at("rungs").replaceChildren(); play(); return; }
-    if (words.ENDED.has(found.state)) { say(words.state(found), found.failure?.message); return; }
-    showProgress(found);
-  } catch (problem) {
-    if (problem.status === 401 || problem.code === "video_not_found") {
-      if (await isPublic()) return;
-    } else { say(problem.message); }
-  }
-  setTimeout(follow, POLL_MS);
+/** Show a video as it stands, and play it as soon as it can be; tell whether that was the end. */
+function show(found) {
+  describe(found);
+  duration_s = found.source?.duration_s ?? 0;
+  if (found.playable) play();
+  at("cancel").hidden = !words.CANCELLABLE.has(found.state);
+  at("retry").hidden = !words.RETRYABLE.has(found.state);
+  if (!words.ENDED.has(found.state)) { showProgress(found); return false; }
+  at("rungs").replaceChildren();
+  at("encoding").textContent = "";
+  if (found.state === "ready") decorate();
+  else { playing = false; say(words.state(found), words.failure(found)); }
+  return true;
+}
+
+/** Say what went wrong while following; tell whether there is nothing more to wait for. */
+async function excuse(problem) {
+  if (problem.status === 401 || problem.code === "video_not_found") return isPublic();
+  if (!playing) say(problem.message);
+  return false;
+}
+
+/** Follow the video until it is ready or has failed; viewers without a login only wait for the file. */
+async function begin() {
+  if (hasLogin()) follow(id, show, excuse);
+  else if (!await isPublic()) setTimeout(begin, POLL_MS);
+}
+
+/** Let a button ask the server for something about this video, and follow what comes of it. */
+function act(button, wish) {
+  at(button).addEventListener("click", async () => {
+    at(button).disabled = true;
+    try {
+      await call("POST", `/videos/${encodeURIComponent(id)}/${wish}`);
+      location.reload();
+    } catch (problem) {
+      at("encoding").textContent = problem.message;
+    } finally { at(button).disabled = false; }
+  });
 }
 
 /** Play for someone whose video it isn't; tell whether there is nothing more to wait for. */
 async function isPublic() {
   const answer = await fetch(source);
   const body = answer.ok ? {} : await answer.json().catch(() => ({}));
-  if (answer.ok) play();
+  if (answer.ok) { play(); decorate(); }
   else if (body.code === "video_not_ready") say("Not ready yet");
   else say(body.detail ?? "The video can't be played.");
   return body.code !== "video_not_ready";
 }
 
+let playing = false;
+let duration_s = 0; // as the probe found it; playlists that grow don't know it yet
+
 function play() {
+  if (playing) return;
+  playing = true;
   say("");
-  video.poster = `/v/${encodeURIComponent(id)}/poster.jpg`;
-  storyboard.show(video, id).catch(() => {}); // the video plays without
   if (window.Hls?.isSupported()) playByScript();
   else if (video.canPlayType("application/vnd.apple.mpegurl")) video.src = source;
   else say("This browser can't play HLS.");
 }
 
+/** Show the pictures that come with the end of the encode. */
+function decorate() {
+  video.poster = `/v/${encodeURIComponent(id)}/poster.jpg`;
+  storyboard.show(video, id).catch(() => {}); // the video plays without
+}
+
 function playByScript() {
-  const hls = new window.Hls({ workerPath: "/static/vendor/hls/hls.worker.js", capLevelToPlayerSize: true });
+  const hls = new window.Hls({
+    workerPath: "/static/vendor/hls/hls.worker.js", capLevelToPlayerSize: true,
+    startPosition: 0, // also while the rest is encoding, when players would begin near the end
+  });
   window.hls = hls; // to look at from the console
   hls.on(window.Hls.Events.ERROR, (_, error) => { if (error.fatal) recover(hls, error); });
   hls.on(window.Hls.Events.MANIFEST_PARSED, () => offerQualities(hls));
   hls.on(window.Hls.Events.LEVEL_SWITCHED, () => nameAutomatic(hls));
+  hls.on(window.Hls.Events.MEDIA_ATTACHED, (_, { mediaSource }) => {
+    if (duration_s && mediaSource) mediaSource.duration = duration_s;
+  });
   hls.loadSource(source);
   hls.attachMedia(video);
 }
@@ -144,5 +190,7 @@ document.addEventListener("keydown", (event) => {
   KEYS[event.key]();
 }, true);
 
+act("cancel", "cancel");
+act("retry", "retry");
 greet().catch(() => {});
-follow();
+begin();

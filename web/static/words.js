@@ -11,11 +11,20 @@ const STATES = {
   cancelled: "Cancelled",
 };
 
+export const CANCELLABLE = new Set(["uploaded", "probing", "encoding"]);
+export const RETRYABLE = new Set(["failed", "cancelled"]);
 export const ENDED = new Set(["ready", "failed", "cancelled"]);
 
 export function state(video) {
   const percent = video.state === "encoding" && video.progress ? ` ${video.progress.percent} %` : "";
   return (STATES[video.state] ?? video.state) + percent;
+}
+
+/** Say why a video failed, and whether to try again. */
+export function failure(video) {
+  if (!video.failure) return "";
+  const advice = video.failure.retryable ? "Trying again may help." : "Trying again won't help.";
+  return `${video.failure.message} ${advice}`;
 }
 
 export function size(bytes) {

@@ -64,6 +64,11 @@ class SqlOutbox:
             wanted.append(self._table.c.key == key)
         return self._entries(limit, *wanted)
 
+    def last(self, key: str) -> int:
+        """Give the place of the newest event of a key."""
+        newest = select(func.max(self._table.c.place)).where(self._table.c.key == key)
+        return self._connection.scalar(newest) or 0
+
     def _entries(self, limit: int, *wanted: ColumnElement[bool]) -> Sequence[OutboxEntry]:
         chosen = select(*self._columns).where(*wanted).order_by(self._table.c.place).limit(limit)
         return [_entry(row) for row in self._connection.execute(chosen)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from nextstream.adapters.database import tables
 from nextstream.domain.plan import Piece
 from nextstream.domain.video import Rendition
 from nextstream.errors import ClaimLost
-from nextstream.ports import Task
+from nextstream.ports import Standing, Task
 
 
 class SqlPieces:
@@ -39,6 +39,25 @@ class SqlPieces:
         )
         return [Task(*row) for row in rows]
 
+    def survey(self, video_id: str, version: int) -> Mapping[str, Standing]:
+        """Tell how far each piece of an encode is, without its JSON."""
+        table = self._table
+        wanted = select(table.c.name, table.c.state, table.c.frames_done).where(
+            table.c.video_id == video_id, table.c.version == version
+        )
+        return {name: Standing(*rest) for name, *rest in self._connection.execute(wanted)}
+
+    def made(self, video_id: str, version: int, names: Iterable[str]) -> Sequence[Rendition]:
+        """Give what these pieces made so far."""
+        table = self._table
+        wanted = (
+            select(table.c.renditions)
+            .where(table.c.video_id == video_id, table.c.version == version)
+            .where(table.c.name.in_(list(names)))
+            .order_by(table.c.place)
+        )
+        return [made for row in self._connection.scalars(wanted) for made in row]
+
     def claim(
         self, video_id: str, version: int, name: str, worker: str, now: datetime, lease_until: datetime
     ) -> Task | None:
@@ -60,9 +79,12 @@ class SqlPieces:
         ).one_or_none()
         return None if taken is None else Task(*taken)
 
-    def beat(self, task: Task, frames_done: int, lease_until: datetime) -> None:
+    def beat(
+        self, task: Task, frames_done: int, lease_until: datetime, made: Sequence[Rendition] = ()
+    ) -> None:
         """Lengthen a claim's lease and note its progress."""
-        self._change_claimed(task, frames_done=frames_done, lease_until=lease_until)
+        more = {"renditions": tuple(made)} if made else {}
+        self._change_claimed(task, frames_done=frames_done, lease_until=lease_until, **more)
 
     def finish(self, task: Task, renditions: Sequence[Rendition]) -> None:
         """Note a claimed piece as done."""

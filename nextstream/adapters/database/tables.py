@@ -121,6 +121,7 @@ videos = Table(
     Column("state_times", Value(TypeAdapter(dict[State, _Utc])), nullable=False),
     Column("visibility", Word(Visibility), nullable=False, server_default=Visibility.UNLISTED),
     Column("ticket_epoch", Integer, nullable=False, server_default="0"),
+    Column("playable_at", Time),
     Index(None, "created_at", "id"),
     Index(None, "owner_id", "created_at", "id"),
     Index(None, "visibility", "created_at", "id"),

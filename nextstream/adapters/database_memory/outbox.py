@@ -55,3 +55,7 @@ class MemoryOutbox:
         """Give events from a place on."""
         found = [e for e in self._entries if e.place > after and key in (None, e.event.key)]
         return found[:limit]
+
+    def last(self, key: str) -> int:
+        """Give the place of the newest event of a key."""
+        return max((entry.place for entry in self._entries if entry.event.key == key), default=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from nextstream.adapters.database_memory.rows import Rows
 from nextstream.domain.plan import Piece
 from nextstream.domain.video import Rendition
 from nextstream.errors import ClaimLost, Conflict
-from nextstream.ports import Task
+from nextstream.ports import Standing, Task
 
 
 class MemoryPieces:
@@ -33,6 +33,17 @@ class MemoryPieces:
         """Give all pieces of an encode."""
         return [task for key, task in self._tasks.items() if key[:2] == (video_id, version)]
 
+    def survey(self, video_id: str, version: int) -> Mapping[str, Standing]:
+        """Tell how far each piece of an encode is."""
+        tasks = self.list(video_id, version)
+        return {task.piece.name: Standing(task.state, task.frames_done) for task in tasks}
+
+    def made(self, video_id: str, version: int, names: Iterable[str]) -> Sequence[Rendition]:
+        """Give what these pieces made so far."""
+        wanted = set(names)
+        tasks = [task for task in self.list(video_id, version) if task.piece.name in wanted]
+        return [made for task in tasks for made in task.renditions]
+
     def claim(
         self, video_id: str, version: int, name: str, worker: str, now: datetime, lease_until: datetime
     ) -> Task | None:
@@ -52,9 +63,13 @@ class MemoryPieces:
             )
         )
 
-    def beat(self, task: Task, frames_done: int, lease_until: datetime) -> None:
+    def beat(
+        self, task: Task, frames_done: int, lease_until: datetime, made: Sequence[Rendition] = ()
+    ) -> None:
         """Lengthen a claim's lease and note its progress."""
-        self._save(replace(self._claimed(task), frames_done=frames_done, lease_until=lease_until))
+        before = self._claimed(task)
+        kept = replace(before, frames_done=frames_done, lease_until=lease_until)
+        self._save(replace(kept, renditions=tuple(made) or before.renditions))
 
     def finish(self, task: Task, renditions: Sequence[Rendition]) -> None:
         """Note a claimed piece as done."""
