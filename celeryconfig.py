@@ -5,16 +5,12 @@ from nextstream.settings import Settings
 
 _settings = Settings.read()
 
-# --- Broker and results
+# --- Broker
 broker_url = queue.broker_url(_settings.redis_url)  # one Redis, also an embedded one on a Unix socket
 broker_transport_options = queue.transport(socket_timeout_s=30.0)  # shared with the senders
 broker_connection_retry_on_startup = True  # workers may start before Redis does
 broker_connection_max_retries = None  # and wait for it as long as it takes
-result_backend = broker_url  # chords count their parts there
-result_expires = 6 * 3600  # seconds; the database is the truth, results are for Flower and the chord
-result_chord_expires = 7 * 86400  # seconds; a part may wait that long behind other videos
-result_backend_always_retry = True  # a result lost in a blip would leave its chord waiting
-result_backend_max_retries = 20  # but a Redis that stays away must not hold a slot for ever
+task_ignore_result = True  # the database is the truth; a result could hold a slot while Redis is away
 
 # --- Messages
 task_serializer = "json"  # ids only, readable by anything
@@ -24,11 +20,8 @@ timezone = "UTC"  # as everything else
 task_default_queue = queue.MEDIA  # so that `celery worker` without -Q encodes
 task_create_missing_queues = True  # the two queues need no declaration beyond their names
 task_routes = {
-    # Minutes long, one a slot; queue.py tells why in this order.
-    "media.probe": {"queue": queue.MEDIA, "priority": queue.PROBE_PRIORITY},
-    "media.encode": {"queue": queue.MEDIA, "priority": queue.REST_PRIORITY},
-    "media.audio": {"queue": queue.MEDIA, "priority": queue.OPENING_PRIORITY},
-    "media.publish": {"queue": queue.MEDIA, "priority": queue.PUBLISH_PRIORITY},
+    # Minutes long, one a slot; each message has its urgency from domain/scheduling.
+    "media.*": {"queue": queue.MEDIA},
     "webhooks.*": {"queue": queue.WEBHOOKS},  # as slow as strangers' servers are
     "upkeep.*": {"queue": queue.UPKEEP},  # milliseconds long, must never wait behind an encode
 }
@@ -44,7 +37,6 @@ task_time_limit = queue.LONGEST_TASK_S  # seconds; a hung encoder gives its slot
 include = ("tasks.media", "tasks.upkeep", "tasks.webhooks")  # imported when the app is complete
 worker_concurrency = _settings.slots  # a piece uses the cores of its slot
 worker_max_tasks_per_child = 200  # memory that a library leaks is given back now and then
-worker_soft_shutdown_timeout = _settings.stop_s  # seconds; then pieces are given back for others
 worker_proc_alive_timeout = 60.0  # seconds; a loaded machine starts children slowly
 
 # --- What operators see
@@ -70,5 +62,15 @@ beat_schedule = {
         "task": "upkeep.relay",
         "schedule": _settings.relay_every_s,  # seconds an event waits at most before it's sent
         "options": {"expires": 10 * _settings.relay_every_s},  # no backlog where no worker listens
+    },
+    "upkeep.reconcile": {
+        "task": "upkeep.reconcile",
+        "schedule": _settings.reconcile_every_s,  # seconds lost work waits beyond its lease
+        "options": {"expires": 10 * _settings.reconcile_every_s},  # as above
+    },
+    "upkeep.purge": {
+        "task": "upkeep.purge",
+        "schedule": 5.0,  # seconds; nobody waits for it
+        "options": {"expires": 50.0},  # as above
     },
 }

@@ -10,5 +10,5 @@ COPY tasks tasks
 RUN useradd --system --uid 10001 --create-home --home-dir /data nextstream
 USER nextstream
 ENV NEXTSTREAM_DATA_DIR=/data NEXTSTREAM_LOG_FORMAT=json PYTHONUNBUFFERED=1
-# `docker stop` begins the soft shutdown: some seconds to finish, then pieces are given back.
-CMD ["env", "REMAP_SIGTERM=SIGQUIT", "celery", "-A", "tasks", "worker", "-n", "media@%h", "-Q", "media", "-O", "fair"]
+# `docker stop` ends the shift: pieces that end in time do so, others are given back at once.
+CMD ["celery", "-A", "tasks", "worker", "-n", "media@%h", "-Q", "media", "-O", "fair"]

@@ -269,10 +269,22 @@ class ClaimLost(NextStreamError):
     code, status = "claim_lost", 409
 
 
-class PieceBusy(Conflict):
-    """Another worker has this piece just now."""
+class ShiftOver(NextStreamError):
+    """The worker is stopped, and the piece would not end in time; another worker begins it anew."""
 
-    code = "piece_busy"
+    code, status, retryable = "shift_over", 503, True
+
+
+class WorkerLost(MediaError):
+    """The workers that had this video vanished, one after the other; tell the operator."""
+
+    code, status, retryable = "worker_lost", 500, True
+
+
+class ScratchFull(NextStreamError):
+    """The worker has no room for another piece."""
+
+    code, status, retryable = "scratch_full", 503, True
 
 
 class Misconfigured(NextStreamError):

@@ -59,9 +59,9 @@ def gateway(settings: Settings, env: Mapping[str, str]) -> Program:
 def media_worker(settings: Settings, env: Mapping[str, str]) -> Program:
     """Give the worker that encodes, a process for each slot.
 
-    SIGTERM begins its soft shutdown: some seconds to finish, then pieces are given back.
+    SIGTERM ends its shift: pieces that end within the grace do so, others are given back at once.
     """
-    return _worker("media", queue.MEDIA, [], {**env, "REMAP_SIGTERM": "SIGQUIT"}, settings.stop_s)
+    return _worker("media", queue.MEDIA, [], env, settings.stop_s)
 
 
 def upkeep_worker(env: Mapping[str, str]) -> Program:

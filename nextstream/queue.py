@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from nextstream.domain import scheduling
+from nextstream.domain.plan import Kind
+
 MEDIA = "media"
 UPKEEP = "upkeep"
 
 WEBHOOKS = "webhooks"
 
-PROBE_TASK = "media.probe"
 DELIVER_TASK = "webhooks.deliver"
+_TASKS = {Kind.PROBE: "media.probe", Kind.AUDIO: "media.audio", Kind.PUBLISH: "media.publish"}
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 
-# Smaller comes first. Ending a video that is all encoded comes before beginning another; the
-# opening pieces, which let watching start, before the rest.
-PUBLISH_PRIORITY = 0
-PROBE_PRIORITY = 2
-OPENING_PRIORITY = 4
-REST_PRIORITY = 6
-
 VISIBILITY_S = 24 * 3600
 LONGEST_TASK_S = 6 * 3600
+
+
+def task_name(kind: Kind) -> str:
+    """Give the task that does a kind of piece."""
+    return _TASKS.get(kind, "media.encode")
 
 
 def broker_url(redis_url: str) -> str:
@@ -41,9 +42,9 @@ def transport(socket_timeout_s: float) -> dict[str, Any]:
         # Redis gives a task to another worker when it wasn't acknowledged in this time. Such a task
         # would run twice at once, so it lies far above the longest one; losses are found by leases.
         "visibility_timeout": VISIBILITY_S,
-        # One list for each of these priorities; others are rounded down to one of them.
-        "priority_steps": [PUBLISH_PRIORITY, PROBE_PRIORITY, OPENING_PRIORITY, REST_PRIORITY],
-        # The lists are called media, media:2, ...; the default separator can't be read or typed.
+        # One list for each urgency that a message may have; smaller comes first.
+        "priority_steps": list(scheduling.URGENCIES),
+        # The lists are called media, media:1, ...; the default separator can't be read or typed.
         "sep": ":",
         # A worker of several queues empties the first one first, and priorities hold between them.
         "queue_order_strategy": "priority",

@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from nextstream import machine
 from nextstream.errors import Misconfigured
 
 PREFIX = "NEXTSTREAM_"
@@ -98,10 +99,23 @@ class Settings:
     downloads: bool = _set(default=True, doc="Offer every rendition as one MP4 file to download.")
     worker_slots: int = _set(0, "Pieces a worker encodes at once; 0 takes one per core.")
     encoder_threads: int = _set(0, "Threads of each rung's encoder; 0 shares the cores among the slots.")
+    slot_memory_bytes: int = _set(
+        1024**3, "Memory one piece may need; a worker has no more slots than fit into its own."
+    )
     lease_s: int = _set(
-        60, "Seconds without a heartbeat after which a piece is given to another worker."
+        10, "Seconds without a heartbeat after which a piece is given to another worker."
     )
     piece_attempts: int = _set(3, "Times a piece is tried before its video fails.")
+    patience_s: float = _set(
+        300.0, "Seconds a piece waits for a storage or database that is away, before it's given back."
+    )
+    keep_failed_s: int = _set(
+        86400, "Seconds a failed video keeps what was encoded, so that a retry can go on from there."
+    )
+    keep_old_s: int = _set(
+        3600, "Seconds the encode before a re-encode is kept, for those who are watching it."
+    )
+    reconcile_every_s: float = _set(1.0, "Seconds between two looks for work that was lost.")
     relay_every_s: float = _set(1.0, "Seconds between two looks for events to send to Kafka.")
     stop_s: float = _set(
         10.0, "Seconds a stopping worker goes on with its pieces before giving them back."
@@ -145,8 +159,9 @@ class Settings:
 
     @property
     def slots(self) -> int:
-        """Give the pieces a worker encodes at once: one per core it may use, unless it is set."""
-        return self.worker_slots or _cores()
+        """Give the pieces a worker encodes at once: one per core, as its memory allows, unless set."""
+        fit = max(1, machine.memory_bytes() // max(1, self.slot_memory_bytes))
+        return self.worker_slots or min(machine.cores(), fit)
 
     @property
     def seats_each(self) -> int:
@@ -156,7 +171,7 @@ class Settings:
     @property
     def threads_each(self) -> int:
         """Give the threads of each rung's encoder, so that all slots together fill the cores."""
-        return self.encoder_threads or max(1, _cores() // self.slots)
+        return self.encoder_threads or max(1, machine.cores() // self.slots)
 
     @property
     def streams_each(self) -> int:
@@ -170,10 +185,6 @@ class Settings:
         if not all(word.strip().isdigit() and int(word) % 2 == 0 for word in words):
             raise Misconfigured(f"{PREFIX}HEIGHTS must be even numbers with commas, as 1080,720,360.")
         return tuple(int(word) for word in words)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _read_file(variable: str, path: str) -> str:

@@ -18,6 +18,7 @@ from nextstream.ports import (
     Outside,
     Passwords,
     Platform,
+    Shift,
     Storage,
 )
 from nextstream.settings import Settings
@@ -43,6 +44,7 @@ def build(settings: Settings, **overrides: Any) -> Platform:
         "encoder": _encoder,
         "passwords": _passwords,
         "outside": _outside,
+        "shift": _shift,
     }
     ports: dict[str, Any] = {
         name: overrides.get(name) or make(settings) for name, make in makers.items()
@@ -181,6 +183,12 @@ def _encoder(settings: Settings) -> Encoder:
     from nextstream.adapters.encoder import FfmpegEncoder
 
     return FfmpegEncoder(settings)
+
+
+def _shift(_: Settings) -> Shift:
+    from nextstream.adapters.clock import EndlessShift
+
+    return EndlessShift()
 
 
 def _passwords(settings: Settings) -> Passwords:

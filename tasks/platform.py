@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from billiard import current_process
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutdown
 
-from nextstream import wiring
+from nextstream import lifeline, wiring
 from nextstream.ports import Platform
 from nextstream.settings import Settings
+from tasks.shift import WorkerShift
 
 
 @cache
 def current() -> Platform:
     """Give the platform that all tasks of this process share."""
-    return wiring.build(Settings.read())
+    return wiring.build(Settings.read(), shift=WorkerShift())
 
 
 @contextmanager
@@ -41,7 +45,9 @@ def journal() -> Iterator[Platform]:
 
 @worker_process_init.connect
 def open_platform(**_: Any) -> None:
-    """Build the platform before the first task comes."""
+    """Build the platform before the first task comes, in a process that ends with its worker."""
+    if current_process().name != "MainProcess":
+        lifeline.die_with(os.getppid(), signal.SIGKILL)
     current.cache_clear()
     current()
 

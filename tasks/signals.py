@@ -13,19 +13,20 @@ import logging
 import os
 import signal
 import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from celery import signals, states
-from structlog.contextvars import bind_contextvars, get_contextvars, unbind_contextvars
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
-from nextstream import logs
-from nextstream.services import operations
+from nextstream import logs, queue
+from nextstream.errors import NextStreamError
+from nextstream.services import fleet, operations
 from nextstream.settings import Settings
-from tasks import platform
-
-# A probe ends as IGNORED when it has become the rest of the chain.
-SUCCEEDED = frozenset({states.SUCCESS, states.IGNORED})
+from tasks import platform, shift
 
 
 @signals.setup_logging.connect
@@ -43,13 +44,6 @@ def _is_worth_reading(record: logging.LogRecord) -> bool:
     return record.levelno > logging.INFO or not str(about.get("name")).startswith("upkeep.")
 
 
-@signals.before_task_publish.connect
-def send_request_id(headers: dict[str, Any], **_: Any) -> None:
-    """Give the request id on to every task that is sent from this one."""
-    headers.setdefault("request_id", None)
-    headers["request_id"] = headers["request_id"] or get_contextvars().get("request_id")
-
-
 @signals.task_prerun.connect
 def note_started(task: Any, **_: Any) -> None:
     """Bind the request id to the logs and note task.started."""
@@ -60,7 +54,7 @@ def note_started(task: Any, **_: Any) -> None:
 @signals.task_postrun.connect
 def note_succeeded(task: Any, state: str | None, **_: Any) -> None:
     """Note task.succeeded; other ends have signals of their own."""
-    if state in SUCCEEDED:
+    if state == states.SUCCESS:
         _note("task.succeeded", task, task.request)
     unbind_contextvars("request_id", "task_id")
 
@@ -86,23 +80,65 @@ def note_revoked(sender: Any, request: Any, terminated: bool, expired: bool, **_
 @signals.worker_ready.connect
 def note_online(sender: Any, **_: Any) -> None:
     """Note worker.online; Celery sends this again after each lost connection."""
-    online(sender.hostname)
+    slots = sender.controller.concurrency if _encodes(sender.app) else 0
+    online(sender.hostname, slots)
+
+
+def _encodes(app: Any) -> bool:
+    return queue.MEDIA in app.amqp.queues.consume_from
+
+
+@signals.heartbeat_sent.connect
+def note_seen(sender: Any, **_: Any) -> None:
+    """Note now and then that the worker is there, from its event loop: no thread runs as it forks."""
+    me = presence(sender.eventer.hostname)
+    if me.slots and time.monotonic() - me.noted_at > fleet.SEEN_EVERY_S:
+        me.noted_at = time.monotonic()
+        me.note()
 
 
 @signals.worker_shutting_down.connect
 def note_draining(sender: str, **_: Any) -> None:
-    """Note worker.draining; a soft shutdown sends this after its wait, so SIGTERM is watched too."""
+    """Note worker.draining; SIGTERM is watched too, since Celery sends this for other ends as well."""
     draining(sender)
 
 
+@dataclass
+class Presence:
+    """What a worker says of itself; `slots` is 0 for one that doesn't encode, or isn't ready yet."""
+
+    name: str
+    slots: int = 0
+    noted_at: float = 0.0
+    is_draining: bool = False
+
+    def note(self) -> None:
+        """Say it; a database that is away hears it the next time."""
+        with suppress(NextStreamError), platform.journal() as journal:
+            fleet.note(journal, self.name, self.slots, draining=self.is_draining)
+
+    def leave(self) -> None:
+        """Say that the worker has ended."""
+        with suppress(NextStreamError), platform.journal() as journal:
+            fleet.leave(journal, self.name)
+
+
+presence = cache(Presence)
+
+
 @cache
-def online(worker: str) -> None:
+def online(worker: str, slots: int) -> None:
     """Note worker.online, once, and watch for SIGTERM and the end of the process."""
     _note_worker("worker.online", worker)
+    me = presence(worker)
+    me.slots = slots
+    if slots:
+        me.note()
     atexit.register(offline, worker, os.getpid())
     celerys_own = signal.getsignal(signal.SIGTERM)
 
     def drain(number: int, frame: Any) -> None:
+        shift.end_in(Settings.read().stop_s)
         draining(worker)
         celerys_own(number, frame)  # type: ignore[operator,misc]  # Celery has set a function
 
@@ -112,15 +148,24 @@ def online(worker: str) -> None:
 @cache
 def draining(worker: str) -> threading.Thread:
     """Note worker.draining, once, from a thread: signal handlers run inside whatever was going on."""
-    thread = threading.Thread(target=_note_worker, args=("worker.draining", worker))
+    thread = threading.Thread(target=_note_draining, args=(worker,))
     thread.start()
     return thread
 
 
+def _note_draining(worker: str) -> None:
+    me = presence(worker)
+    me.is_draining = True
+    if me.slots:
+        me.note()
+    _note_worker("worker.draining", worker)
+
+
 def offline(worker: str, pid: int) -> None:
-    """Note worker.offline, as the last thing; Celery's own signal isn't sent after a soft shutdown."""
+    """Note worker.offline, as the last thing; Celery's own signal isn't sent after a cold shutdown."""
     if os.getpid() == pid:  # and not a child that inherited this
         draining(worker).join()
+        presence(worker).leave()
         _note_worker("worker.offline", worker)
 
 

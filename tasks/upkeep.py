@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from nextstream.services import operations
+from nextstream.errors import NextStreamError
+from nextstream.services import operations, purging, reconciling
 from tasks import platform
 from tasks.celery import app
 
+# What is away is back at one of the next looks, and needs no traceback until then.
+PASSES = (NextStreamError,)
 
-@app.task(name="upkeep.prune", ignore_result=True)
+
+@app.task(name="upkeep.prune", throws=PASSES)
 def prune() -> int:
     """Remove events that were sent long ago."""
     return operations.prune(platform.current())
 
 
-@app.task(name="upkeep.relay", ignore_result=True)
+@app.task(name="upkeep.relay", throws=PASSES)
 def relay() -> int:
     """Send events on that were noted since the last look."""
     return operations.relay(platform.current())
+
+
+@app.task(name="upkeep.reconcile", throws=PASSES)
+def reconcile() -> None:
+    """Have work done that was lost, and send what waits."""
+    reconciling.reconcile(platform.current())
+
+
+@app.task(name="upkeep.purge", throws=PASSES)
+def purge() -> int:
+    """Remove files that nobody needs any more."""
+    return purging.sweep(platform.current())

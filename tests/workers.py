@@ -20,6 +20,7 @@ from nextstream.domain.events import Event
 from nextstream.domain.plan import PROBE
 from nextstream.domain.video import State, Video
 from nextstream.ports import Platform, Task
+from nextstream.services import reconciling
 from nextstream.settings import Settings
 from tests import servers
 
@@ -68,8 +69,18 @@ class House:
             entries = tx.outbox.page(0, 1000, key)
         return [entry.event for entry in entries if entry.event.type.startswith(prefix)]
 
+    def tend(self) -> None:
+        """Look for lost and waiting work once, as beat has it done each second."""
+        reconciling.reconcile(self.platform)
+
     def wait_ended(self, video_id: str, wait_s: float = 60) -> Video:
-        wait_until(lambda: self.video(video_id).state in lifecycle.ENDED, wait_s)
+        """Tend the work until a video has ended."""
+
+        def has_ended() -> bool:
+            self.tend()
+            return self.video(video_id).state in lifecycle.ENDED
+
+        wait_until(has_ended, wait_s)
         return self.video(video_id)
 
     def wait_event(
@@ -89,12 +100,11 @@ class House:
         log = (Path(self.env["NEXTSTREAM_DATA_DIR"]) / f"{name}.log").open("ab")
         command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-n", f"{name}@%h"]
         options = ("-Q", name, *options, "--without-gossip", "--without-mingle")
-        remap = {"REMAP_SIGTERM": "SIGQUIT"} if name == "media" else {}
-        everything = {**self.env, **remap, "PYTHONPATH": str(ROOT), **env}
+        everything = {**self.env, "PYTHONPATH": str(ROOT), **env}
         online = self.count("worker.online")
         process = servers.start([*command, *options], log.fileno(), env=everything)
         try:
-            wait_until(lambda: self.count("worker.online") > online, 30, process)
+            wait_until(lambda: self.count("worker.online") > online, 60, process)
             yield process
         finally:
             servers.end(process)
@@ -113,6 +123,7 @@ def open_house(folder: Path, redis_url: str, **env: str) -> House:
         "PRESET": "ultrafast",
         "WORKER_SLOTS": "2",
         "STOP_S": "1",
+        "SCRATCH_DIR": str(folder),
         **env,
     }
     house = House({f"NEXTSTREAM_{name}": value for name, value in settings.items()})

@@ -9,6 +9,7 @@ from nextstream.ports import Platform
 from web import (
     auth,
     downloads,
+    encodes,
     following,
     health,
     http,
@@ -26,6 +27,7 @@ BLUEPRINTS = {
     "upload": (upload.blueprint,),
     "streaming": (
         videos.blueprint,
+        encodes.blueprint,
         following.blueprint,
         webhooks.blueprint,
         images.blueprint,

@@ -9,7 +9,7 @@ from nextstream.domain import paths
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
-from nextstream.ports import OutboxEntry
+from nextstream.ports import OutboxEntry, Worker
 from nextstream.services.progress import Progress
 from nextstream.services.rights import Grant
 
@@ -40,6 +40,8 @@ def video(
         "playable": is_playable(found),
         "playable_at": found.playable_at and found.playable_at.isoformat(),
         "version": found.version,
+        "public_version": found.public_version,
+        "priority": found.priority,
         "size_bytes": found.size_bytes,
         "created_at": found.created_at.isoformat(),
         "times": {state: at.isoformat() for state, at in found.state_times.items()},
@@ -49,6 +51,16 @@ def video(
         "renditions": [_rendition(each) for each in found.renditions],
         "downloads": [_download(found, each, base_url) for each in downloads],
         "failure": _failure(found.failure) if found.failure else None,
+    }
+
+
+def worker(found: Worker) -> dict[str, Any]:
+    """Describe a worker to an operator."""
+    return {
+        "name": found.name,
+        "slots": found.slots,
+        "seen_at": found.seen_at.isoformat(),
+        "draining": found.draining,
     }
 
 

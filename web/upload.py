@@ -8,8 +8,8 @@ from flask import Blueprint, Response, abort, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from nextstream.domain.accounts import Account
-from nextstream.domain.video import Video
-from nextstream.errors import UploadIncomplete, UploadTooLarge
+from nextstream.domain.video import Priority, Video
+from nextstream.errors import BadRequest, UploadIncomplete, UploadTooLarge
 from nextstream.services import uploads
 from web import bodies, http, multipart, tokens, wire
 
@@ -22,27 +22,25 @@ FORM_MAX_BYTES = 1024**2  # of a form, beside its file
 @blueprint.post("")
 def post() -> Response:
     """Take a form in: the file `file`, and before it, or in the query, a `title`."""
-    owner = _admit(None)
+    owner, priority = _admit(None), _priority()
     boundary = request.mimetype_params.get("boundary")
     if request.mimetype != "multipart/form-data" or not boundary:
         abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
     form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file")
     title = request.args.get("title") or form.fields.get("title")
     platform = http.platform()
-    return _created(
-        uploads.receive(platform, owner, form.filename, title, form.blocks, None, g.request_id)
-    )
+    about = (form.filename, title, form.blocks, None, g.request_id, priority)
+    return _created(uploads.receive(platform, owner, *about))
 
 
 @blueprint.put("/<filename>")
 def put(filename: str) -> Response:
     """Take the body itself in, as `curl -T FILE` sends it; the query may have a `title`."""
     size_bytes = request.content_length
-    owner = _admit(size_bytes)
+    owner, priority = _admit(size_bytes), _priority()
     title = request.args.get("title")
-    return _created(
-        uploads.receive(http.platform(), owner, filename, title, _blocks(), size_bytes, g.request_id)
-    )
+    about = (filename, title, _blocks(), size_bytes, g.request_id, priority)
+    return _created(uploads.receive(http.platform(), owner, *about))
 
 
 def _admit(size_bytes: int | None) -> Account:
@@ -50,6 +48,15 @@ def _admit(size_bytes: int | None) -> Account:
     owner = tokens.account()
     uploads.check(http.platform(), owner, size_bytes)
     return owner
+
+
+def _priority() -> Priority:
+    """Read the query's `priority`; raises BadRequest."""
+    name = request.args.get("priority", Priority.NORMAL)
+    try:
+        return Priority(name)
+    except ValueError as error:
+        raise BadRequest(f"priority: must be one of {', '.join(Priority)}") from error
 
 
 def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:

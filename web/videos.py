@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, g
 from pydantic import BaseModel, Field
 
-from nextstream.domain.video import State, Video, Visibility
+from nextstream.domain.video import Priority, State, Video, Visibility
 from nextstream.ports import Order, Wanted
 from nextstream.services import downloads, events, library, progress, rights, uploads
 from web import bodies, http, streaming, tokens
@@ -34,6 +34,7 @@ class Change(http.Body):
 
     title: Annotated[str, Field(min_length=1, max_length=uploads.TITLE_MAX)] | None = None
     visibility: Annotated[Visibility, Field(strict=False)] | None = None
+    priority: Annotated[Priority, Field(strict=False)] | None = None
 
 
 class Grant(http.Body):
@@ -72,7 +73,7 @@ def get_video(video_id: str) -> Response:
 
 @blueprint.patch("/videos/<video_id>")
 def change_video(video_id: str) -> Response:
-    """Change a video's title or visibility; with If-Match only if nobody has changed it since."""
+    """Change a video's title, visibility or priority; with If-Match only if nobody else did since."""
     account, wish = tokens.account(), http.read_json(Change)
     wishes = wish.model_dump(exclude_unset=True, exclude_none=True)
     revision = http.read_revision()

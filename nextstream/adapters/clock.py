@@ -1,4 +1,4 @@
-"""The system's clock, and one for tests that moves by hand."""
+"""The system's clock, one for tests that moves by hand, and how long a process may go on."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ class HandClock:
     def advance(self, seconds: float) -> None:
         """Move forward."""
         self._now += timedelta(seconds=seconds)
+
+
+class EndlessShift:
+    """Lets a process go on as long as it likes; `ends_in_s` can be set to end it."""
+
+    def __init__(self) -> None:
+        self.ends_in_s: float | None = None
+
+    def left_s(self) -> float | None:
+        """Give what was set."""
+        return self.ends_in_s

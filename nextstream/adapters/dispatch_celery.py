@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from nextstream import queue
+from nextstream.domain.plan import Kind
 from nextstream.errors import QueueUnavailable
+from nextstream.ports import Message
 
 SOCKET_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 1.0
@@ -31,30 +35,51 @@ class CeleryDispatcher:
             task_default_queue=queue.MEDIA,
         )
 
-    def transcode(self, video_id: str, version: int, request_id: str | None) -> None:
-        """Send `media.probe`; answers within seconds, whatever Redis does."""
-        self._send(
-            queue.PROBE_TASK,
-            (video_id, version),
-            queue=queue.MEDIA,
-            headers={"request_id": request_id},
-            priority=queue.PROBE_PRIORITY,
-        )
+    def send(self, messages: Sequence[Message]) -> None:
+        """Send each piece's task; answers within seconds, whatever Redis does."""
+        if not messages:
+            return
+        with _our_errors(), self._app.producer_or_acquire() as producer:
+            for message in messages:
+                self._send(
+                    queue.task_name(message.kind),
+                    _args(message),
+                    headers={"request_id": message.request_id},
+                    retries=message.attempt,
+                    queue=queue.MEDIA,
+                    priority=message.urgency,
+                    producer=producer,
+                )
+
+    def queued(self) -> int:
+        """Ask Redis for the lengths of the queue's lists."""
+        with _our_errors(), self._app.connection_or_acquire() as connection:
+            declared = connection.default_channel.queue_declare(queue.MEDIA)
+            return int(declared.message_count)
 
     def deliver(self, webhook_id: str) -> None:
         """Send `webhooks.deliver`."""
-        self._send(queue.DELIVER_TASK, (webhook_id,), queue=queue.WEBHOOKS)
+        with _our_errors():
+            self._send(queue.DELIVER_TASK, (webhook_id,), queue=queue.WEBHOOKS)
 
     def workers(self, enough: int | None = None) -> Sequence[str]:
         """Ask all workers to answer, and give the names of those that do."""
-        try:
+        with _our_errors():
             answers = self._app.control.ping(timeout=ANSWER_TIMEOUT_S, limit=enough)
-        except OperationalError as error:
-            raise QueueUnavailable(detail=str(error)) from error
         return sorted(name for answer in answers for name in answer)
 
     def _send(self, task: str, args: tuple[str | int, ...], **options: Any) -> None:
-        try:
-            self._app.send_task(task, args, retry=True, retry_policy=RETRY_POLICY, **options)
-        except OperationalError as error:
-            raise QueueUnavailable(detail=str(error)) from error
+        self._app.send_task(task, args, retry=True, retry_policy=RETRY_POLICY, **options)
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, RedisError, OSError) as error:
+        raise QueueUnavailable(detail=str(error)) from error
+
+
+def _args(message: Message) -> tuple[str | int, ...]:
+    whole = (message.video_id, message.version)
+    return whole if message.kind in (Kind.PROBE, Kind.PUBLISH) else (*whole, message.name)

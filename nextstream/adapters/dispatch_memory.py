@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nextstream.errors import QueueUnavailable
+from nextstream.ports import Message
 
 
 class MemoryDispatcher:
-    """Keeps each call in `sent`; set `away` to make the queue unreachable."""
+    """Keeps each message in `sent`; set `away` to make the queue unreachable."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, int, str | None]] = []
+        self.sent: list[Message] = []
         self.rung: list[str] = []
         self.away = False
 
-    def transcode(self, video_id: str, version: int, request_id: str | None) -> None:
-        """Keep the call."""
+    def send(self, messages: Sequence[Message]) -> None:
+        """Keep the messages."""
         self._reach()
-        self.sent.append((video_id, version, request_id))
+        self.sent += messages
+
+    def queued(self) -> int:
+        """Count what was kept."""
+        self._reach()
+        return len(self.sent)
 
     def deliver(self, webhook_id: str) -> None:
         """Keep the call."""

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nextstream.adapters import processes
+from nextstream.adapters.scratch import Scratch
 from nextstream.adapters.toolchain import Toolchain
 from nextstream.domain import ffmpeg, probe, storyboard
 from nextstream.domain.plan import Piece, Plan, Voice
@@ -28,7 +29,7 @@ class FfmpegEncoder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._threads = settings.threads_each
-        self._scratch = settings.scratch_dir or None
+        self._scratch = Scratch(settings.scratch_dir)
         self._pictures = threading.BoundedSemaphore(max(1, settings.thumbnails_at_once))
 
     @cached_property
@@ -52,10 +53,9 @@ class FfmpegEncoder:
 
     def encode(self, source: str, plan: Plan, piece: Piece, report: Report) -> Iterator[EncodedPiece]:
         """Make all rungs of a chunk in one decode."""
-        with tempfile.TemporaryDirectory(prefix="nextstream-", dir=self._scratch) as folder:
-            command = ffmpeg.encode_command(
-                self._tools.ffmpeg, source, plan, piece, folder, self._threads
-            )
+        threads = plan.threads or self._threads
+        with self._scratch.folder(plan.most_bytes(piece)) as folder:
+            command = ffmpeg.encode_command(self._tools.ffmpeg, source, plan, piece, folder, threads)
             processes.run(command, "frame", report)
             yield from _collect(folder, piece.rungs)
             if storyboard.sheet(plan, piece):

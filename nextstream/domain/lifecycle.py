@@ -17,9 +17,11 @@ MOVES: dict[State, frozenset[State]] = {
     State.UPLOADED: frozenset({State.PROBING, State.FAILED, State.CANCELLED}),
     State.PROBING: frozenset({State.ENCODING, State.FAILED, State.CANCELLED}),
     State.ENCODING: frozenset({State.READY, State.FAILED, State.CANCELLED}),
-    State.READY: frozenset(),
-    State.FAILED: frozenset(),
-    State.CANCELLED: frozenset(),
+    # What has ended begins again only when someone asks: encoded anew, or retried. A retry of what
+    # failed in the middle of its encode goes on from there.
+    State.READY: frozenset({State.UPLOADED}),
+    State.FAILED: frozenset({State.UPLOADED, State.ENCODING}),
+    State.CANCELLED: frozenset({State.UPLOADED}),
 }
 
 

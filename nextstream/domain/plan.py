@@ -66,6 +66,8 @@ class Plan:
 
     Frame n is shown at `origin_s + n / rate` on the source's clock. `container_start_s` is
     what ffmpeg counts a seek from. The storyboard has a tile each `tile_frames`; 0 makes none.
+    Every worker encodes with these `threads`, since x264 makes other bytes with other ones; 0 leaves
+    it to the worker.
     """
 
     rate: Fraction
@@ -81,6 +83,7 @@ class Plan:
     voices: tuple[Voice, ...]
     pieces: tuple[Piece, ...]
     tile_frames: int = 0
+    threads: int = 0
 
     @property
     def segment_s(self) -> Fraction:
@@ -116,6 +119,12 @@ class Plan:
         """Name the pieces that make the first segment of each rendition."""
         first = (p for p in self.pieces if p.kind in (Kind.VIDEO, Kind.AUDIO) and not p.first_frame)
         return tuple(piece.name for piece in first)
+
+    def most_bytes(self, piece: Piece) -> int:
+        """Give the bytes that a chunk's rungs take up together, at the most."""
+        rates = sum(rung.maxrate_bps for rung in self.rungs if rung.name in piece.rungs)
+        burst = sum(rung.bufsize_bits for rung in self.rungs if rung.name in piece.rungs)
+        return int((rates * piece.frames / self.rate + burst) / 8)
 
     def piece(self, name: str) -> Piece:
         """Give a piece by its name; raises KeyError."""

@@ -33,6 +33,14 @@ class Visibility(StrEnum):
     PRIVATE = "private"
 
 
+class Priority(StrEnum):
+    """Which work comes first while there is more than the workers can do."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 @dataclass(frozen=True)
 class VideoTrack:
     """The picture in a source, in the measures it is shown in: rotated, with square pixels.
@@ -145,12 +153,22 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Options:
+    """What one video's encode does differently from the server's settings; None is as they say."""
+
+    heights: tuple[int, ...] | None = None
+    preset: str | None = None
+    crf: int | None = None
+
+
+@dataclass(frozen=True)
 class Video:
     """One video for life: its id never changes, each re-encode has the next `version`.
 
-    `revision` grows with every save and guards against lost updates. Playback tickets of another
-    `ticket_epoch` are no longer good. From `playable_at` on the beginning of this version can be
-    watched, while the rest is encoded.
+    `version` is what is worked on, or was last; `public_version` is what players get, whose
+    `renditions` these are. `revision` grows with every save and guards against lost updates.
+    Playback tickets of another `ticket_epoch` are no longer good. From `playable_at` on the beginning
+    of this version can be watched, while the rest is encoded.
     """
 
     id: str
@@ -171,3 +189,6 @@ class Video:
     visibility: Visibility = Visibility.UNLISTED
     ticket_epoch: int = 0
     playable_at: datetime | None = None
+    public_version: int | None = None
+    priority: Priority = Priority.NORMAL
+    options: Options = Options()

@@ -5,15 +5,17 @@ Every adapter raises only errors of nextstream.errors. Each port has an in-memor
 
 from nextstream.ports.accounts import Accounts, Passwords
 from nextstream.ports.database import Database, Transaction
-from nextstream.ports.dispatch import Dispatcher
+from nextstream.ports.dispatch import Dispatcher, Message
 from nextstream.ports.encoder import EncodedPiece, Encoder, Report
 from nextstream.ports.events import EventSink, Outbox, OutboxEntry
 from nextstream.ports.outside import Outside
-from nextstream.ports.pieces import Pieces, Standing, Task
-from nextstream.ports.platform import Clock, Platform
+from nextstream.ports.pieces import Pieces, Standing, Tally, Task
+from nextstream.ports.platform import Clock, Platform, Shift
+from nextstream.ports.purges import Purge, Purges
 from nextstream.ports.storage import Storage, StoredObject
 from nextstream.ports.videos import Access, Order, Videos, Wanted
 from nextstream.ports.webhooks import Webhooks
+from nextstream.ports.workers import Worker, Workers
 
 __all__ = [
     "Access",
@@ -24,6 +26,7 @@ __all__ = [
     "EncodedPiece",
     "Encoder",
     "EventSink",
+    "Message",
     "Order",
     "Outbox",
     "OutboxEntry",
@@ -31,13 +34,19 @@ __all__ = [
     "Passwords",
     "Pieces",
     "Platform",
+    "Purge",
+    "Purges",
     "Report",
+    "Shift",
     "Standing",
     "Storage",
     "StoredObject",
+    "Tally",
     "Task",
     "Transaction",
     "Videos",
     "Wanted",
     "Webhooks",
+    "Worker",
+    "Workers",
 ]

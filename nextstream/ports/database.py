@@ -8,8 +8,10 @@ from typing import Protocol
 from nextstream.ports.accounts import Accounts
 from nextstream.ports.events import Outbox
 from nextstream.ports.pieces import Pieces
+from nextstream.ports.purges import Purges
 from nextstream.ports.videos import Videos
 from nextstream.ports.webhooks import Webhooks
+from nextstream.ports.workers import Workers
 
 
 class Transaction(Protocol):
@@ -22,6 +24,12 @@ class Transaction(Protocol):
     def pieces(self) -> Pieces: ...  # noqa: D102  named by its type
 
     @property
+    def workers(self) -> Workers: ...  # noqa: D102  named by its type
+
+    @property
+    def purges(self) -> Purges: ...  # noqa: D102  named by its type
+
+    @property
     def accounts(self) -> Accounts: ...  # noqa: D102  named by its type
 
     @property
@@ -32,7 +40,7 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """The truth: videos, pieces, accounts and the outbox."""
+    """The truth: videos, their work, accounts and the outbox."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction that commits at the end of the block, or rolls back on an error.

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+from nextstream.domain.plan import Kind
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message to do a piece of work; smaller `urgency` comes first, `attempt` counts from 0."""
+
+    video_id: str
+    version: int
+    name: str
+    kind: Kind
+    request_id: str | None = None
+    attempt: int = 0
+    urgency: int = 0
 
 
 class Dispatcher(Protocol):
     """Sends work to the workers; only ids travel."""
 
-    def transcode(self, video_id: str, version: int, request_id: str | None) -> None:
-        """Start the chain probe -> pieces -> publish; may run twice; raises QueueUnavailable."""
+    def send(self, messages: Sequence[Message]) -> None:
+        """Send messages, in this order; may run twice; raises QueueUnavailable."""
+        ...
+
+    def queued(self) -> int:
+        """Count the messages that no worker has taken yet; raises QueueUnavailable."""
         ...
 
     def deliver(self, webhook_id: str) -> None:

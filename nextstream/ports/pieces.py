@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from nextstream.domain.plan import Piece
-from nextstream.domain.video import Rendition
+from nextstream.domain.scheduling import Blame, Choice, Waiting
+from nextstream.domain.video import Priority, Rendition
+from nextstream.ports.dispatch import Message
 
 
 @dataclass(frozen=True)
 class Task:
     """A piece of one encode of a video, as its row stands.
 
-    `state` is waiting, running, done or failed; `token` fences a claim off from later ones.
+    `state` is held (its turn hasn't come), waiting, sent (a message is on its way), running, done
+    or failed. `token` fences a claim off from later ones. `failed_by` names the workers that tried
+    it in vain, the last of them at `failed_at`; `losses` counts those that vanished with it.
     """
 
     video_id: str
@@ -29,6 +33,17 @@ class Task:
     frames_done: int = 0
     renditions: tuple[Rendition, ...] = ()
     error: str | None = None
+    failed_by: tuple[str, ...] = ()
+    failed_at: datetime | None = None
+    losses: int = 0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How an encode stands: its unfinished pieces, publish not counted, and the init segments so far."""
+
+    unfinished: int
+    inits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,11 +58,15 @@ class Pieces(Protocol):
     """The pieces of work, inside a transaction; a piece is done by one claim at a time."""
 
     def add(self, video_id: str, version: int, pieces: Iterable[Piece]) -> None:
-        """Store new pieces, waiting."""
+        """Store new pieces, waiting; publish is held until all others are done."""
         ...
 
     def list(self, video_id: str, version: int) -> Sequence[Task]:
         """Give all pieces of an encode in the order they were added."""
+        ...
+
+    def tally(self, video_id: str, version: int) -> Tally:
+        """Count what is left of an encode, at a cost that hardly grows with its length."""
         ...
 
     def survey(self, video_id: str, version: int) -> Mapping[str, Standing]:
@@ -59,11 +78,11 @@ class Pieces(Protocol):
         ...
 
     def claim(
-        self, video_id: str, version: int, name: str, worker: str, now: datetime, lease_until: datetime
+        self, video_id: str, version: int, name: str, worker: str, lease_until: datetime
     ) -> Task | None:
-        """Take a piece that waits, or whose lease ended before `now`, and count the attempt.
+        """Take a piece that waits, with or without a message, and count the attempt.
 
-        Gives None where someone else has it, it is done or failed, or it doesn't exist.
+        Gives None where someone else has it, it is held, done or failed, or it doesn't exist.
         """
         ...
 
@@ -80,6 +99,62 @@ class Pieces(Protocol):
         """Note a claimed piece as done, with what it made; raises ClaimLost."""
         ...
 
-    def give_back(self, task: Task, error: str, *, final: bool) -> None:
-        """Note why a claimed piece failed; it waits again, or is failed for good; raises ClaimLost."""
+    def give_back(
+        self,
+        task: Task,
+        error: str,
+        *,
+        final: bool,
+        blame: Blame = Blame.PIECE,
+        now: datetime | None = None,
+        not_before: datetime | None = None,
+    ) -> None:
+        """Note why a claim ended without a result; the piece waits again, or is failed for good.
+
+        Raises ClaimLost.
+        """
+        ...
+
+    def lost(self, now: datetime) -> Sequence[Task]:
+        """Give the running pieces whose lease ended before `now`."""
+        ...
+
+    def in_flight(self) -> Mapping[str, int]:
+        """Count the pieces each owner has sent or running."""
+        ...
+
+    def waiting(self, now: datetime, per_owner: int) -> Sequence[Waiting]:
+        """Give the pieces that could be sent now, of each owner the first so many."""
+        ...
+
+    def send(self, choices: Iterable[Choice], now: datetime) -> Sequence[Message]:
+        """Note pieces as sent and give their messages; those that another has sent are left out."""
+        ...
+
+    def count_sent(self, before: datetime) -> int:
+        """Count the pieces whose message was sent before a time, and that nobody claimed."""
+        ...
+
+    def unsend(self, before: datetime) -> int:
+        """Let all those wait to be sent again, and count them."""
+        ...
+
+    def free(self, video_id: str, version: int, name: str) -> None:
+        """Let a held piece wait for its turn."""
+        ...
+
+    def hold(self, video_id: str, version: int) -> None:
+        """Take all that waits or runs back; whoever works on it has lost its claim."""
+        ...
+
+    def renew(self, video_id: str, version: int) -> None:
+        """Let all that failed or is held wait again, as if it had never been tried."""
+        ...
+
+    def prioritise(self, video_id: str, priority: Priority) -> None:
+        """Let what isn't done of a video have another priority."""
+        ...
+
+    def remove(self, video_id: str, version: int) -> None:
+        """Remove all pieces of an encode; may run twice."""
         ...

@@ -24,6 +24,14 @@ class Clock(Protocol):
         ...
 
 
+class Shift(Protocol):
+    """Tells how long this process may go on."""
+
+    def left_s(self) -> float | None:
+        """Give the seconds until it has to stop; None as long as nobody asked it to."""
+        ...
+
+
 @dataclass(frozen=True)
 class Platform:
     """Everything a service may touch; wiring.build makes it."""
@@ -37,3 +45,4 @@ class Platform:
     encoder: Encoder
     passwords: Passwords
     outside: Outside
+    shift: Shift

@@ -60,6 +60,14 @@ class Videos(Protocol):
         """Give a video; raises VideoNotFound."""
         ...
 
+    def lock(self, video_id: str) -> None:
+        """Let other transactions that lock this video wait for this one's end; raises VideoNotFound.
+
+        Whoever changes a video's pieces locks the video first: so of two that finish the last
+        pieces at once one sees both, and none waits for the other in a circle.
+        """
+        ...
+
     def save(self, video: Video) -> Video:
         """Store a changed video whose `revision` is the one read, and give it with the next.
 

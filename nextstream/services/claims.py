@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
-from nextstream.domain import lifecycle
+from nextstream.domain import lifecycle, scheduling
+from nextstream.domain.scheduling import Blame
 from nextstream.domain.video import Failure, Rendition, State, Video
-from nextstream.errors import ClaimLost, EncoderFailed, NextStreamError, PieceBusy, VideoNotFound
+from nextstream.errors import (
+    ClaimLost,
+    EncoderFailed,
+    NextStreamError,
+    ShiftOver,
+    VideoNotFound,
+    WorkerLost,
+)
 from nextstream.ports import Platform, Task, Transaction
-from nextstream.services import events
+from nextstream.services import events, feeding, fleet, patience, purging
 
 log = structlog.get_logger()
 
 BEAT_EVERY_S = 1.0
+AVOID_S = 60.0  # so long a piece waits for a worker that hasn't failed it yet
+ASIDE_S = 1.0
+LONGEST_WAIT_S = 60.0
+STORE_S = 2.0  # what a piece that is encoded still needs to be stored
 _BUSY = frozenset({State.UPLOADED, State.PROBING, State.ENCODING})
 
 
@@ -27,67 +41,35 @@ def take(
 ) -> tuple[Task, Video] | None:
     """Claim a piece of a video that still wants it, and give both; None where there is nothing to do.
 
-    Raises PieceBusy while another's lease lives: its worker may be dead, and then a message that
-    was sent again has to find the piece free, or what waits for it would go on without it.
+    A message that comes twice finds its piece taken. A worker that has failed the piece leaves it
+    to another, if there is one.
     """
     now = platform.clock.now()
-    with platform.database.transaction() as tx:
-        try:
-            video = tx.videos.get(video_id)
-        except VideoNotFound:
-            return None
-        if video.state not in _BUSY or video.version != version:
-            return None
-        task = tx.pieces.claim(video_id, version, name, worker, now, _lease_until(platform))
-        if task is None and _is_running(tx.pieces.list(video_id, version), name):
-            raise PieceBusy
-    if task is None:
-        return None
-    if task.attempt <= platform.settings.piece_attempts:
-        return task, video
-    # Its workers died in the middle: a source that kills them must not kill all there are.
-    _give_back(platform, task, EncoderFailed(detail="every worker that had it died"), final=True)
-    return None
+
+    def claim() -> tuple[Task, Video] | None:
+        with platform.database.transaction() as tx:
+            try:
+                video = tx.videos.get(video_id)
+            except VideoNotFound:
+                return None
+            if video.state not in _BUSY or video.version != version:
+                return None
+            task = tx.pieces.claim(video_id, version, name, worker, _lease_until(platform))
+            if task is None or _leave_to_another(tx, task, now):
+                return None
+            return task, video
+
+    return patience.persist(claim, platform.settings.patience_s)
 
 
-def _is_running(tasks: Sequence[Task], name: str) -> bool:
-    return any(task.piece.name == name and task.state == "running" for task in tasks)
-
-
-@contextmanager
-def minding(platform: Platform, task: Task) -> Iterator[None]:
-    """Note how a claimed piece fails: given back and raised again if a retry can help, else for good."""
-    try:
-        yield
-    except ClaimLost:
-        log.warning("claim lost", video_id=task.video_id, piece=task.piece.name)
-    except (SystemExit, KeyboardInterrupt):  # the worker is stopped, and the task starts elsewhere
-        _give_back(platform, task, EncoderFailed("The worker was stopped."), final=False)
-        raise
-    except NextStreamError as error:
-        final = not error.retryable or task.attempt >= platform.settings.piece_attempts
-        _give_back(platform, task, error, final=final)
-        if not final:
-            raise
-
-
-def _give_back(platform: Platform, task: Task, error: NextStreamError, *, final: bool) -> None:
-    """Let a claim go, and with `final` fail its video; nothing where the claim was lost meanwhile."""
-    facts = {"video_id": task.video_id, "piece": task.piece.name, "error": str(error)}
-    log.warning("piece failed", final=final, **facts)
-    with suppress(ClaimLost), platform.database.transaction() as tx:
-        tx.pieces.give_back(task, str(error), final=final)
-        if final:
-            _fail(platform, tx, task, error)
-
-
-def _fail(platform: Platform, tx: Transaction, task: Task, error: NextStreamError) -> None:
-    video = tx.videos.get(task.video_id)
-    if video.state in lifecycle.ENDED:
-        return
-    failure = Failure(error.code, error.message, error.detail, error.retryable)
-    tx.videos.save(lifecycle.move(video, State.FAILED, platform.clock.now(), failure=failure))
-    tx.outbox.add(events.about(platform, video, "video.failed", code=error.code, message=error.message))
+def _leave_to_another(tx: Transaction, task: Task, now: datetime) -> bool:
+    """Give a piece back at once that this worker has failed, where another one might do better."""
+    lately = task.failed_at is not None and now < task.failed_at + timedelta(seconds=AVOID_S)
+    if task.worker not in task.failed_by or not lately or not fleet.has_others(tx, now, task.failed_by):
+        return False
+    soon = now + timedelta(seconds=ASIDE_S)
+    tx.pieces.give_back(task, task.error or "", final=False, blame=Blame.NOBODY, not_before=soon)
+    return True
 
 
 class Reporter(Protocol):
@@ -96,24 +78,146 @@ class Reporter(Protocol):
     def __call__(self, frames_done: int, made: Sequence[Rendition] = ()) -> None: ...  # noqa: D102  as above
 
 
-def reporter(platform: Platform, task: Task) -> Reporter:
-    """Give a report that lengthens the lease, once a second at the most; it raises ClaimLost.
+class Claim:
+    """A piece that this worker has; a thread of its own keeps the lease, whatever the work is at.
 
-    The first thing made is noted at once: someone may wait to watch it. What an attempt before
-    made stays noted until there is more.
+    `platform` is the one to work with: its storage outlasts faults, and stores nothing once the
+    claim is lost.
     """
-    last, noted = 0.0, _count(task.renditions)
 
-    def report(frames_done: int, made: Sequence[Rendition] = ()) -> None:
-        nonlocal last, noted
-        count = _count(made)
-        if time.monotonic() - last >= BEAT_EVERY_S or (count and not noted):
-            last = time.monotonic()
-            more, noted = made if count > noted else (), max(count, noted)
-            with platform.database.transaction() as tx:
-                tx.pieces.beat(task, frames_done, _lease_until(platform), more)
+    def __init__(self, platform: Platform, task: Task) -> None:
+        self.task = task
+        self._platform = platform
+        storage = patience.patient(platform.storage, platform.settings.patience_s, self.check)
+        self.platform = replace(platform, storage=storage)
+        self._frames_done = 0
+        self._made: tuple[Rendition, ...] = ()
+        self._noted = _count(task.renditions)
+        self._beating = threading.Lock()
+        self._began_at = time.monotonic()
+        self._is_lost = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
 
-    return report
+    def start(self) -> None:
+        """Begin to keep the lease."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop keeping the lease."""
+        self._ended.set()
+        self._thread.join()
+
+    def report(self, frames_done: int, made: Sequence[Rendition] = ()) -> None:
+        """Note the progress, which goes to the row about once a second; raises as check.
+
+        The first thing made is noted at once: someone may wait to watch it. What an attempt before
+        made stays noted until there is more.
+        """
+        self._frames_done, self._made = frames_done, tuple(made)
+        if made and not self._noted:
+            self._beat()
+        self.check()
+
+    def check(self) -> None:
+        """Raise ClaimLost where another has the piece, and ShiftOver where it can't end in time."""
+        if self._is_lost:
+            raise ClaimLost
+        left_s = self._platform.shift.left_s()
+        if left_s is not None and self._needs_s() > left_s:
+            raise ShiftOver
+
+    def _needs_s(self) -> float:
+        """Guess the seconds the piece still takes, by its own speed so far."""
+        planned, done = self.task.piece.frames, self._frames_done
+        if not planned or done >= planned:
+            return 0.0
+        spent_s = time.monotonic() - self._began_at
+        return STORE_S + (spent_s * (planned - done) / done if done else float("inf"))
+
+    def _keep(self) -> None:
+        while not self._is_lost and not self._ended.wait(BEAT_EVERY_S):
+            self._beat()
+
+    def _beat(self) -> None:
+        with self._beating:
+            made, count = self._made, _count(self._made)
+            more, until = made if count > self._noted else (), _lease_until(self._platform)
+            try:
+                with self._platform.database.transaction() as tx:
+                    tx.pieces.beat(self.task, self._frames_done, until, more)
+            except ClaimLost:
+                self._is_lost = True
+            except NextStreamError as error:  # the database is away; whether we lost, the end tells
+                log.warning("no heartbeat", piece=self.task.piece.name, error=str(error))
+            else:
+                self._noted = max(count, self._noted)
+
+
+@contextmanager
+def minding(platform: Platform, task: Task) -> Iterator[Claim]:
+    """Keep a claimed piece, and note how it fails: given back and raised again if a retry can help."""
+    claim = Claim(platform, task)
+    claim.start()
+    try:
+        yield claim
+    except ClaimLost:
+        log.warning("claim lost", video_id=task.video_id, piece=task.piece.name)
+    except (SystemExit, KeyboardInterrupt):  # the worker is stopped, and the task starts elsewhere
+        give_back(platform, task, ShiftOver())
+        raise
+    except NextStreamError as error:
+        if not give_back(platform, task, error):
+            raise
+    except Exception as error:  # the outermost shell of a piece: a fault of ours fails it like any other
+        give_back(platform, task, EncoderFailed(detail=repr(error)))
+        raise
+    finally:
+        claim.end()
+        feeding.feed(platform)  # a slot is free
+
+
+def give_back(
+    platform: Platform, task: Task, error: NextStreamError, blame: Blame | None = None
+) -> bool:
+    """Let a claim go, and tell whether its video failed with it; nothing where it was lost meanwhile."""
+    now, blame = platform.clock.now(), blame or _blame(error)
+    failures = len(task.failed_by) + (blame is Blame.PIECE)
+    losses = task.losses + (blame is Blame.WORKER)
+    often = scheduling.has_failed(failures, losses, platform.settings.piece_attempts)
+    final = not error.retryable or (often and blame is not Blame.NOBODY)
+    facts = {"video_id": task.video_id, "piece": task.piece.name, "error": str(error)}
+    log.warning("piece failed", final=final, blame=blame, **facts)
+    later = None if isinstance(error, ShiftOver | WorkerLost) else now + _wait(failures)
+
+    def note() -> None:
+        with suppress(ClaimLost, VideoNotFound), platform.database.transaction() as tx:
+            tx.videos.lock(task.video_id)
+            tx.pieces.give_back(task, str(error), final=final, blame=blame, now=now, not_before=later)
+            if final:
+                _fail(platform, tx, task, error)
+
+    patience.persist(note, platform.settings.patience_s)
+    return final
+
+
+def _blame(error: NextStreamError) -> Blame:
+    return Blame.NOBODY if patience.passes(error) else Blame.PIECE
+
+
+def _wait(failures: int) -> timedelta:
+    return timedelta(seconds=min(LONGEST_WAIT_S, 2.0 ** max(failures - 1, 0)))
+
+
+def _fail(platform: Platform, tx: Transaction, task: Task, error: NextStreamError) -> None:
+    video = tx.videos.get(task.video_id)
+    if video.state in lifecycle.ENDED or video.version != task.version:
+        return
+    tx.pieces.hold(video.id, task.version)
+    purging.add_encode(platform, tx, video, platform.settings.keep_failed_s if error.retryable else 0)
+    failure = Failure(error.code, error.message, error.detail, error.retryable)
+    tx.videos.save(lifecycle.move(video, State.FAILED, platform.clock.now(), failure=failure))
+    tx.outbox.add(events.about(platform, video, "video.failed", code=error.code, message=error.message))
 
 
 def _count(made: Sequence[Rendition]) -> int:

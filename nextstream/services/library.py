@@ -8,12 +8,12 @@ from typing import Any
 
 import structlog
 
-from nextstream.domain import paths
 from nextstream.domain.accounts import Account, Role, may_manage
 from nextstream.domain.events import happen
 from nextstream.domain.video import Video, Visibility
 from nextstream.errors import BadRequest, PreconditionFailed, VideoNotFound
 from nextstream.ports import Platform, Transaction, Wanted
+from nextstream.services import purging
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ def change(
     revision: int | None,
     request_id: str | None,
 ) -> Video:
-    """Change a video's title or visibility, if it still has this `revision` where one is given.
+    """Change a video's title, visibility or priority; only at this `revision` where one is given.
 
     Raises VideoNotFound, PreconditionFailed, and BadRequest for a title of nothing.
     """
@@ -79,6 +79,8 @@ def change(
         if revision not in (None, video.revision):
             raise PreconditionFailed
         changed = tx.videos.save(replace(video, **wishes))
+        if "priority" in wishes:
+            tx.pieces.prioritise(video.id, changed.priority)
         tx.outbox.add(happen("video.changed", video.id, now, request_id, by=account.id, **wishes))
     return changed
 
@@ -90,16 +92,18 @@ def remove(
     request_id: str | None = None,
     revision: int | None = None,
 ) -> None:
-    """Remove a video with all its files; raises VideoNotFound, and PreconditionFailed as `change`.
+    """Remove a video with its files and work; raises VideoNotFound, and PreconditionFailed as `change`.
 
-    The files go first: if that fails half-way, the video is still there to be removed again.
+    That its files are to go is stored with the removal, so they do, also where storage is away.
     """
     video = get(platform, account, video_id)
     if revision not in (None, video.revision):
         raise PreconditionFailed
-    platform.storage.remove(f"{paths.root(video.id)}/")
     event = happen("video.deleted", video.id, platform.clock.now(), request_id, by=account.id)
     with platform.database.transaction() as tx:
+        tx.videos.lock(video.id)
         tx.videos.remove(video.id)
+        purging.add_all(platform, tx, video.id)
         tx.outbox.add(event)
     log.info("video deleted", video_id=video.id)
+    purging.try_sweep(platform)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -88,9 +88,8 @@ def _rendition(name: str, track: fmp4.Track, segments: tuple[Segment, ...]) -> R
     return Rendition(name, track.codec, track.timescale, sha256(track.init).hexdigest(), segments)
 
 
-def check_inits(parts: Sequence[Rendition], others: Sequence[Rendition]) -> None:
+def check_inits(parts: Sequence[Rendition], known: Mapping[str, str]) -> None:
     """Raise EncoderFailed where a part can't be played behind another's init segment."""
-    known = {other.name: other.init_sha256 for other in others}
     for part in parts:
         if known.get(part.name, part.init_sha256) != part.init_sha256:
             raise EncoderFailed(detail=f"{part.name}: init segments of two chunks differ")

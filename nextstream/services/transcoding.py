@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TypeVar
 
 import structlog
@@ -16,10 +16,11 @@ import structlog
 from nextstream.domain import ladder, lifecycle, paths, storyboard
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
-from nextstream.domain.video import Rendition, SourceInfo, State, Video
+from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
 from nextstream.errors import NextStreamError, SourceTooLarge, SourceTooLong
-from nextstream.ports import Platform, Task, Transaction
-from nextstream.services import claims, events, growing, images, packaging
+from nextstream.ports import Platform, Task
+from nextstream.services import claims, events, fleet, growing, images, packaging, patience, purging
+from nextstream.services.claims import Claim
 from nextstream.settings import Settings
 
 log = structlog.get_logger()
@@ -33,21 +34,17 @@ def probe(platform: Platform, video_id: str, version: int, worker: str) -> tuple
 
     Raises retryable errors after giving its own piece back.
     """
-    claim = claims.take(platform, video_id, version, PROBE.name, worker)
-    if claim is None:
+    taken = claims.take(platform, video_id, version, PROBE.name, worker)
+    if taken is None:
         return ()
-    task, _ = claim
-    with claims.minding(platform, task):
+    task, _ = taken
+    with claims.minding(platform, task) as claim:
         video = _move(platform, video_id, State.PROBING)
-        found = platform.encoder.probe(_source_of(platform, video), video.size_bytes or 0)
-        plan = _plan(platform.settings, found)
-        with platform.database.transaction() as tx:
-            tx.pieces.finish(task, ())
-            tx.pieces.add(video_id, version, [*plan.pieces, PUBLISH])
-            video = tx.videos.get(video_id)
-            now = platform.clock.now()
-            tx.videos.save(lifecycle.move(video, State.ENCODING, now, source=found, plan=plan))
-            tx.outbox.add(events.about(platform, video, "video.probed", **_describe(plan)))
+        source = _source_of(claim.platform, video)
+        found = platform.encoder.probe(source, video.size_bytes or 0)
+        plan = _plan(_choose(platform.settings, video.options), found, _slots(platform))
+        claim.check()
+        _note_plan(platform, task, found, plan)
         return plan.pieces
     return ()
 
@@ -57,49 +54,92 @@ def encode(platform: Platform, video_id: str, version: int, name: str, worker: s
 
     Raises retryable errors after giving the piece back.
     """
-    claim = claims.take(platform, video_id, version, name, worker)
-    if claim is None:
+    taken = claims.take(platform, video_id, version, name, worker)
+    if taken is None:
         return
-    task, video = claim
-    with claims.minding(platform, task):
-        parts = tuple(_make(platform, video, task))
-        with platform.database.transaction() as tx:
-            packaging.check_inits(parts, _others(tx, video, task.piece))
-            tx.pieces.finish(task, parts)
-            tx.outbox.add(
-                events.about(platform, video, "piece.encoded", piece=name, frames=task.piece.frames)
-            )
-    growing.note_playable(platform, video)
+    task, video = taken
+    with claims.minding(platform, task) as claim:
+        parts = tuple(_make(claim, video))
+        _note_encoded(platform, task, video, parts)
+    if video.playable_at is None:
+        growing.note_playable(platform, video)
 
 
 def publish(platform: Platform, video_id: str, version: int, worker: str) -> None:
-    """Write the manifests and make the video ready, once all pieces are done; else do nothing.
+    """Write the manifests and make the video ready; its piece is held until all others are done.
 
     Raises retryable errors after giving its own piece back.
     """
-    with platform.database.transaction() as tx:
-        tasks = tx.pieces.list(video_id, version)
-    work = [task for task in tasks if task.piece.kind in (Kind.VIDEO, Kind.AUDIO)]
-    if not work or any(task.state != "done" for task in work):
+    taken = claims.take(platform, video_id, version, PUBLISH.name, worker)
+    if taken is None:
         return
-    claim = claims.take(platform, video_id, version, PUBLISH.name, worker)
-    if claim is None:
-        return
-    task, video = claim
-    with claims.minding(platform, task):
+    task, video = taken
+    with claims.minding(platform, task) as claim:
         growing.note_playable(platform, video)
         assert video.plan is not None  # noqa: S101  a video that is encoding has one
+        with platform.database.transaction() as tx:
+            work = tx.pieces.list(video_id, version)
         parts = [part for piece in work for part in piece.renditions]
         renditions = packaging.join(video.plan, parts)
-        images.publish(platform, video, renditions)
-        packaging.write_manifests(platform, video, renditions)
-        with platform.database.transaction() as tx:
-            tx.pieces.finish(task, ())
-            video = tx.videos.get(video_id)
-            now = platform.clock.now()
-            video = tx.videos.save(lifecycle.move(video, State.READY, now, renditions=renditions))
-            tx.outbox.add(events.about(platform, video, "video.ready", **_summarise(video)))
+        images.publish(claim.platform, video, renditions)
+        packaging.write_manifests(claim.platform, video, renditions)
+        _note_ready(platform, task, renditions)
         log.info("video ready", video_id=video_id, version=version)
+
+
+def _note_plan(platform: Platform, task: Task, found: SourceInfo, plan: Plan) -> None:
+    """Store the plan and its pieces, and let the encode begin, at once."""
+
+    def note() -> None:
+        with platform.database.transaction() as tx:
+            tx.videos.lock(task.video_id)
+            tx.pieces.finish(task, ())
+            tx.pieces.add(task.video_id, task.version, [*plan.pieces, PUBLISH])
+            now, video = platform.clock.now(), tx.videos.get(task.video_id)
+            tx.videos.save(lifecycle.move(video, State.ENCODING, now, source=found, plan=plan))
+            tx.outbox.add(events.about(platform, video, "video.probed", **_describe(plan)))
+
+    patience.persist(note, platform.settings.patience_s)
+
+
+def _note_encoded(platform: Platform, task: Task, video: Video, made: Sequence[Rendition]) -> None:
+    """Note a piece as done, and let publish have its turn when it was the last; raises ClaimLost.
+
+    Raises EncoderFailed where the piece can't be played behind the init segments of the others.
+    """
+
+    def note() -> None:
+        with platform.database.transaction() as tx:
+            tx.videos.lock(task.video_id)
+            tally = tx.pieces.tally(task.video_id, task.version)
+            packaging.check_inits(made, tally.inits)
+            tx.pieces.finish(task, made)
+            if tally.unfinished == 1:
+                tx.pieces.free(task.video_id, task.version, PUBLISH.name)
+            name, frames = task.piece.name, task.piece.frames
+            tx.outbox.add(events.about(platform, video, "piece.encoded", piece=name, frames=frames))
+
+    patience.persist(note, platform.settings.patience_s)
+
+
+def _note_ready(platform: Platform, task: Task, renditions: tuple[Rendition, ...]) -> None:
+    """Make this version the public one; the one before it goes, when nobody watches it any more."""
+
+    def note() -> None:
+        with platform.database.transaction() as tx:
+            tx.videos.lock(task.video_id)
+            tx.pieces.finish(task, ())
+            video = tx.videos.get(task.video_id)
+            if video.public_version:
+                old, keep_s = video.public_version, platform.settings.keep_old_s
+                purging.add_version(platform, tx, video.id, old, keep_s)
+                tx.pieces.remove(video.id, old)
+            public = {"renditions": renditions, "public_version": task.version}
+            now = platform.clock.now()
+            video = tx.videos.save(lifecycle.move(video, State.READY, now, **public))
+            tx.outbox.add(events.about(platform, video, "video.ready", **_summarise(video)))
+
+    patience.persist(note, platform.settings.patience_s)
 
 
 def run(platform: Platform, video_id: str, version: int, slots: int) -> Video:
@@ -132,13 +172,29 @@ def _insist(platform: Platform, step: Callable[[], T]) -> T | None:
 def _move(platform: Platform, video_id: str, to: State) -> Video:
     """Move a video on, unless an earlier attempt has."""
     with platform.database.transaction() as tx:
+        tx.videos.lock(video_id)
         video = tx.videos.get(video_id)
         if video.state is to:
             return video
         return tx.videos.save(lifecycle.move(video, to, platform.clock.now()))
 
 
-def _plan(settings: Settings, source: SourceInfo) -> Plan:
+def _slots(platform: Platform) -> int:
+    """Count the pieces that are encoded at once, where nothing is known of others by this process."""
+    with platform.database.transaction() as tx:
+        return fleet.slots(tx, platform.clock.now()) or platform.settings.slots
+
+
+def _choose(settings: Settings, options: Options) -> Settings:
+    """Give the settings of one video's encode."""
+    chosen = {f.name: getattr(options, f.name) for f in fields(options)}
+    wanted = {name: value for name, value in chosen.items() if value is not None}
+    if options.heights is not None:
+        wanted["heights"] = ",".join(map(str, options.heights))
+    return replace(settings, **wanted)
+
+
+def _plan(settings: Settings, source: SourceInfo, slots: int) -> Plan:
     """Plan within the server's limits; raises SourceTooLong and SourceTooLarge."""
     if source.duration_s > settings.source_max_s:
         raise SourceTooLong(detail=f"{float(source.duration_s):.0f} s")
@@ -149,24 +205,24 @@ def _plan(settings: Settings, source: SourceInfo) -> Plan:
         rate = plans.choose_rate(source.video.rate)
         rungs = ladder.choose(source.video, settings.sides, rate, settings.crf)
     voices = ladder.voices(source.audio)
-    made = plans.make(source, rungs, voices, settings.preset, settings.chunk_s, settings.slots)
+    made = plans.make(source, rungs, voices, settings.preset, settings.chunk_s, slots)
     step = storyboard.step_frames(made.frames, made.gop_frames) if settings.previews and rungs else 0
-    return replace(made, tile_frames=step)
+    return replace(made, tile_frames=step, threads=settings.threads_each)
 
 
-def _make(platform: Platform, video: Video, task: Task) -> Iterator[Rendition]:
+def _make(claim: Claim, video: Video) -> Iterator[Rendition]:
     """Encode a piece and store it, and give what was made of each rendition."""
     assert video.plan is not None  # noqa: S101  a video that is encoding has one
-    plan, piece = video.plan, task.piece
-    source, report = _source_of(platform, video), claims.reporter(platform, task)
+    plan, piece, platform = video.plan, claim.task.piece, claim.platform
+    source = _source_of(platform, video)
 
     def opening(frames_done: int, made: Sequence[Rendition] = ()) -> None:
-        report(frames_done, made)
+        claim.report(frames_done, made)
         if sum(len(each.segments) for each in made) == 1:  # the first: nothing else may be missing
             growing.note_playable(platform, video)
 
     if piece.kind is Kind.VIDEO:
-        for made in platform.encoder.encode(source, plan, piece, report):
+        for made in platform.encoder.encode(source, plan, piece, claim.report):
             if made.name == storyboard.NAME:
                 images.store_sheet(platform, video, plan, piece, made)
                 continue
@@ -175,13 +231,6 @@ def _make(platform: Platform, video: Video, task: Task) -> Iterator[Rendition]:
     voice = next(voice for voice in plan.voices if voice.name == piece.voice)
     with closing(platform.encoder.encode_audio(source, plan, voice)) as blocks:
         yield packaging.store_sound(platform, video, plan, voice, blocks, opening)
-
-
-def _others(tx: Transaction, video: Video, piece: Piece) -> Sequence[Rendition]:
-    """Give what a piece's parts must fit to: the opening pieces'; and to those, whatever is there."""
-    assert video.plan is not None  # noqa: S101  a video that is encoding has one
-    every = [each.name for each in video.plan.pieces]
-    return tx.pieces.made(video.id, video.version, video.plan.opening if piece.first_frame else every)
 
 
 def _source_of(platform: Platform, video: Video) -> str:

@@ -14,17 +14,17 @@ from nextstream.domain import lifecycle, paths
 from nextstream.domain.accounts import Account, may_upload
 from nextstream.domain.events import happen
 from nextstream.domain.plan import PROBE
-from nextstream.domain.video import Failure, State, Video
+from nextstream.domain.video import Failure, Priority, State, Video
 from nextstream.errors import (
     NextStreamError,
     NotAllowed,
-    QueueUnavailable,
     UploadEmpty,
     UploadIncomplete,
     UploadTooLarge,
     VideoNotFound,
 )
 from nextstream.ports import Platform
+from nextstream.services import feeding
 
 log = structlog.get_logger()
 
@@ -41,6 +41,7 @@ def receive(
     blocks: Iterable[bytes],
     size_bytes: int | None,
     request_id: str | None = None,
+    priority: Priority = Priority.NORMAL,
 ) -> Video:
     """Take a file in as a new video and start its transcode; `size_bytes` is what the sender declared.
 
@@ -49,7 +50,7 @@ def receive(
     UploadEmpty, and what `blocks` raises. A queue that is away delays the work only.
     """
     check(platform, owner, size_bytes)
-    video = _create(platform, owner, filename, title, request_id)
+    video = _create(platform, owner, filename, title, request_id, priority)
     with ExitStack() as undo:
         undo.push(partial(_give_up, platform, video.id))
         video = _move(platform, video, State.UPLOADING)
@@ -57,7 +58,7 @@ def receive(
         stored = platform.storage.write(paths.source(video.id), checked, SOURCE_TYPE)
         video = _accept(platform, video, stored.size_bytes)
     log.info("video uploaded", video_id=video.id, size_bytes=video.size_bytes)
-    _start(platform, video)
+    feeding.feed(platform)
     return video
 
 
@@ -70,7 +71,12 @@ def check(platform: Platform, owner: Account, size_bytes: int | None) -> None:
 
 
 def _create(
-    platform: Platform, owner: Account, filename: str, title: str | None, request_id: str | None
+    platform: Platform,
+    owner: Account,
+    filename: str,
+    title: str | None,
+    request_id: str | None,
+    priority: Priority,
 ) -> Video:
     now = platform.clock.now()
     name = _plain(filename)[-FILENAME_MAX:] or "video"
@@ -82,6 +88,7 @@ def _create(
         created_at=now,
         request_id=request_id,
         state_times={State.CREATED: now},
+        priority=priority,
     )
     with platform.database.transaction() as tx:
         tx.videos.add(video)
@@ -120,13 +127,6 @@ def _accept(platform: Platform, video: Video, size_bytes: int) -> Video:
     return video
 
 
-def _start(platform: Platform, video: Video) -> None:
-    try:
-        platform.dispatcher.transcode(video.id, video.version, video.request_id)
-    except QueueUnavailable as error:  # its piece waits in the database and is sent again later
-        log.warning("transcode waits, the queue is away", video_id=video.id, error=str(error))
-
-
 def _give_up(
     platform: Platform,
     video_id: str,
@@ -148,6 +148,8 @@ def _fail(platform: Platform, video_id: str, error: BaseException) -> bool:
         try:
             video = tx.videos.get(video_id)
         except VideoNotFound:  # removed while it came in
+            return True
+        if video.state is State.CANCELLED and video.size_bytes is None:
             return True
         if video.state not in (State.CREATED, State.UPLOADING):
             return False

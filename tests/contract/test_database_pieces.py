@@ -7,11 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from nextstream.domain.plan import PROBE, PUBLISH
+from nextstream.domain.scheduling import Blame
 from nextstream.errors import (
     ClaimLost,
     Conflict,
@@ -33,9 +34,9 @@ def claimed(database: Database) -> Task:
     return task
 
 
-def claim(database: Database, worker: str = "w1", now: datetime = NOW) -> Task | None:
+def claim(database: Database, worker: str = "w1") -> Task | None:
     with database.transaction() as tx:
-        return tx.pieces.claim("v1", 1, CHUNK.name, worker, now, now + timedelta(seconds=60))
+        return tx.pieces.claim("v1", 1, CHUNK.name, worker, LATER)
 
 
 def chunk(database: Database) -> Task:
@@ -54,6 +55,7 @@ def test_pieces_wait_in_the_order_they_were_added(database: Database) -> None:
         tx.pieces.add("v1", 2, [PUBLISH])
     with database.transaction() as tx:
         assert tx.pieces.list("v1", 1) == [Task("v1", 1, piece) for piece in (PROBE, *pieces)]
+        assert tx.pieces.list("v1", 2) == [Task("v1", 2, PUBLISH, "held")]
 
 
 def test_a_piece_is_there_once_for_each_encode(database: Database) -> None:
@@ -85,7 +87,7 @@ def test_a_piece_that_is_taken_done_failed_or_unknown_is_not_claimed(
 ) -> None:
     def another(name: str) -> Task | None:
         with database.transaction() as tx:
-            return tx.pieces.claim("v1", 1, name, "w2", LATER, LATER)
+            return tx.pieces.claim("v1", 1, name, "w2", LATER)
 
     assert another(CHUNK.name) is None
     assert another("unknown") is None
@@ -100,11 +102,18 @@ def test_a_piece_that_is_taken_done_failed_or_unknown_is_not_claimed(
     assert another(PROBE.name) is None
 
 
-def test_a_lease_that_has_ended_lets_another_claim(database: Database, claimed: Task) -> None:
-    assert claim(database, "w2", LATER) is None
-    taken = claim(database, "w2", LATER + timedelta(microseconds=1))
+def test_a_lease_that_has_ended_is_found_and_lets_another_claim(
+    database: Database, claimed: Task
+) -> None:
+    moment = timedelta(microseconds=1)
+    with database.transaction() as tx:
+        assert tx.pieces.lost(LATER) == []
+        (lost,) = tx.pieces.lost(LATER + moment)
+        assert lost == claimed
+        tx.pieces.give_back(lost, "gone", final=False, blame=Blame.WORKER)
+    taken = claim(database, "w2")
     assert taken
-    assert (taken.worker, taken.attempt) == ("w2", 2)
+    assert (taken.worker, taken.attempt, taken.losses, taken.failed_by) == ("w2", 2, 1, ())
     assert taken.token != claimed.token
 
 
@@ -112,7 +121,8 @@ def test_a_heartbeat_lengthens_the_lease(database: Database, claimed: Task) -> N
     with database.transaction() as tx:
         tx.pieces.beat(claimed, 72, LATER + timedelta(seconds=60))
     assert chunk(database) == replace(claimed, frames_done=72, lease_until=LATER + timedelta(seconds=60))
-    assert claim(database, "w2", LATER + timedelta(seconds=1)) is None
+    with database.transaction() as tx:
+        assert tx.pieces.lost(LATER + timedelta(seconds=1)) == []
 
 
 def test_what_is_made_so_far_stays_noted_whoever_goes_on(database: Database, claimed: Task) -> None:
@@ -132,8 +142,8 @@ def test_an_encode_is_surveyed_without_what_was_made(database: Database, claimed
         tx.pieces.add("v1", 1, [PUBLISH])
         tx.pieces.add("v1", 2, [PROBE])
         tx.pieces.beat(claimed, 72, LATER)
-        running, waiting = Standing("running", 72), Standing("waiting", 0)
-        assert tx.pieces.survey("v1", 1) == {CHUNK.name: running, PUBLISH.name: waiting}
+        running, held = Standing("running", 72), Standing("held", 0)
+        assert tx.pieces.survey("v1", 1) == {CHUNK.name: running, PUBLISH.name: held}
         tx.pieces.finish(claimed, MADE)
         assert tx.pieces.survey("v1", 1)[CHUNK.name] == Standing("done", 144)
 
@@ -141,7 +151,7 @@ def test_an_encode_is_surveyed_without_what_was_made(database: Database, claimed
 def test_what_some_pieces_made_comes_in_their_order(database: Database, claimed: Task) -> None:
     with database.transaction() as tx:
         tx.pieces.add("v1", 1, [PROBE, PUBLISH])
-        other = tx.pieces.claim("v1", 1, PROBE.name, "w2", NOW, LATER)
+        other = tx.pieces.claim("v1", 1, PROBE.name, "w2", LATER)
         assert other
         sound = replace(MADE[0], name="a0")
         tx.pieces.beat(other, 0, LATER, [sound])
@@ -172,8 +182,9 @@ def test_a_piece_given_back_tells_why(
 ) -> None:
     with database.transaction() as tx:
         tx.pieces.beat(claimed, 50, LATER)
-        tx.pieces.give_back(claimed, "it broke", final=final)
-    assert chunk(database) == Task("v1", 1, CHUNK, state, attempt=1, worker="w1", error="it broke")
+        tx.pieces.give_back(claimed, "it broke", final=final, now=NOW)
+    blamed = Task("v1", 1, CHUNK, state, attempt=1, worker="w1", error="it broke")
+    assert chunk(database) == replace(blamed, failed_by=("w1",), failed_at=NOW)
     again = claim(database, "w2")
     assert (again is None) == final
     if again:
@@ -203,7 +214,9 @@ def test_a_claim_that_was_lost_can_do_nothing(
             tx.pieces.add("v1", 2, [CHUNK])
             claimed = replace(claimed, version=2, token=None)
     if how == "taken over":
-        assert claim(database, "w2", LATER + timedelta(seconds=1))
+        with database.transaction() as tx:
+            tx.pieces.give_back(claimed, "gone", final=False, blame=Blame.WORKER)
+        assert claim(database, "w2")
     before = None if how == "removed" else chunk(database)
     with pytest.raises(ClaimLost), database.transaction() as tx:
         use(tx, claimed)
@@ -225,7 +238,7 @@ def test_of_many_claims_at_once_one_wins(open_database: Open) -> None:
             start.wait(10)
             while True:
                 with suppress(DatabaseUnavailable), mine[n].transaction() as tx:
-                    won.append(tx.pieces.claim("v1", 1, name, f"w{n}", NOW, LATER))
+                    won.append(tx.pieces.claim("v1", 1, name, f"w{n}", LATER))
                     break
         return [task for task in won if task]
 

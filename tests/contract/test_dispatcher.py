@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import redis
@@ -15,10 +15,13 @@ import redis
 from nextstream import queue
 from nextstream.adapters.dispatch_celery import CeleryDispatcher
 from nextstream.adapters.dispatch_memory import MemoryDispatcher
+from nextstream.domain import scheduling
+from nextstream.domain.plan import Kind
 from nextstream.errors import QueueUnavailable
-from nextstream.ports import Dispatcher
+from nextstream.ports import Dispatcher, Message
 
-Sent = tuple[str, int, str | None]
+ENCODE = Message("abc", 2, "video-00001", Kind.VIDEO, "req-1", attempt=1, urgency=4)
+PROBE = Message("abc", 1, "probe", Kind.PROBE)
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Bench:
     """A dispatcher, a look at what it sent, and a twin of it whose queue is away."""
 
     dispatcher: Dispatcher
-    sent: Callable[[], list[Sent]]
+    sent: Callable[[], list[Message]]
     away: Dispatcher
 
 
@@ -45,19 +48,24 @@ def celery(redis_url: str) -> Bench:
     client = redis.Redis.from_url(queue.client_url(redis_url))
     client.flushdb()
 
-    def sent() -> list[Sent]:
-        return [of_message(json.loads(text)) for text in reversed(client.lrange(LIST, 0, -1))]
+    def sent() -> list[Message]:
+        lists = [
+            queue.MEDIA,
+            *(f"{queue.MEDIA}:{urgency}" for urgency in scheduling.URGENCIES if urgency),
+        ]
+        texts = [text for name in lists for text in reversed(client.lrange(name, 0, -1))]
+        return [of_message(json.loads(text)) for text in texts]
 
     return Bench(CeleryDispatcher(redis_url), sent, CeleryDispatcher("redis://127.0.0.1:1/0"))
 
 
-LIST = f"{queue.MEDIA}:{queue.PROBE_PRIORITY}"
-
-
-def of_message(message: dict) -> Sent:
-    assert message["headers"]["task"] == queue.PROBE_TASK
-    (video_id, version), *_ = json.loads(base64.b64decode(message["body"]))
-    return video_id, version, message["headers"]["request_id"]
+def of_message(message: dict) -> Message:
+    (video_id, version, *rest), *_ = json.loads(base64.b64decode(message["body"]))
+    headers, urgency = message["headers"], message["properties"]["priority"]
+    kind = Kind.VIDEO if headers["task"] == "media.encode" else Kind(headers["task"].split(".")[1])
+    name = rest[0] if rest else str(kind)
+    about = (headers["request_id"], headers["retries"], urgency)
+    return Message(video_id, version, name, kind, *about)
 
 
 def test_a_ring_for_a_webhook_names_it(redis_url: str) -> None:
@@ -72,31 +80,41 @@ def test_a_ring_for_a_webhook_names_it(redis_url: str) -> None:
 
 
 def test_what_is_sent_carries_the_ids_and_the_request(bench: Bench) -> None:
-    bench.dispatcher.transcode("abc", 2, "req-1")
-    assert bench.sent() == [("abc", 2, "req-1")]
+    bench.dispatcher.send([ENCODE])
+    assert bench.sent() == [ENCODE]
 
 
-def test_work_is_kept_in_the_order_it_was_sent(bench: Bench) -> None:
-    for number in range(3):
-        bench.dispatcher.transcode(f"v{number}", 1, None)
-    assert bench.sent() == [("v0", 1, None), ("v1", 1, None), ("v2", 1, None)]
+@pytest.mark.parametrize("kind", [Kind.PROBE, Kind.AUDIO, Kind.PUBLISH])
+def test_each_kind_of_piece_has_its_task(bench: Bench, kind: Kind) -> None:
+    message = Message("abc", 1, str(kind), kind)
+    bench.dispatcher.send([message])
+    assert bench.sent() == [message]
 
 
-def test_the_same_work_may_be_sent_twice(bench: Bench) -> None:
-    bench.dispatcher.transcode("abc", 1, None)
-    bench.dispatcher.transcode("abc", 1, None)
-    assert len(bench.sent()) == 2
+def test_work_of_one_urgency_is_kept_in_the_order_it_was_sent(bench: Bench) -> None:
+    messages = [replace(PROBE, video_id=f"v{number}") for number in range(3)]
+    bench.dispatcher.send(messages)
+    assert bench.sent() == messages
+
+
+def test_the_same_work_may_be_sent_twice_and_is_counted_while_it_waits(bench: Bench) -> None:
+    assert bench.dispatcher.queued() == 0
+    bench.dispatcher.send([])
+    bench.dispatcher.send([PROBE, ENCODE])
+    bench.dispatcher.send([PROBE])
+    assert bench.dispatcher.queued() == len(bench.sent()) == 3
 
 
 def test_a_queue_that_is_away_is_told_as_an_error_worth_a_retry(bench: Bench) -> None:
     with pytest.raises(QueueUnavailable) as caught:
-        bench.away.transcode("abc", 1, None)
+        bench.away.send([PROBE])
     assert caught.value.retryable
 
 
-def test_asking_for_workers_of_a_queue_that_is_away_is_the_same_error(bench: Bench) -> None:
-    with pytest.raises(QueueUnavailable):
-        bench.away.workers()
+def test_asking_a_queue_that_is_away_is_the_same_error(bench: Bench) -> None:
+    for ask in (bench.away.workers, bench.away.queued):
+        with pytest.raises(QueueUnavailable):
+            ask()
 
 
 def test_no_worker_is_named_where_none_runs(bench: Bench) -> None:
@@ -113,5 +131,5 @@ def silent_redis() -> Iterator[str]:
 def test_a_redis_that_never_answers_holds_an_upload_up_for_seconds_only(silent_redis: str) -> None:
     started = time.monotonic()
     with pytest.raises(QueueUnavailable):
-        CeleryDispatcher(silent_redis).transcode("abc", 1, None)
+        CeleryDispatcher(silent_redis).send([PROBE])
     assert time.monotonic() - started < 10

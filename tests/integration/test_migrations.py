@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -22,11 +23,12 @@ from nextstream.adapters.database import SqlTransaction
 from nextstream.adapters.database.engine import open_engine
 from nextstream.adapters.database.migrations import FOLDER, draft, migrate
 from nextstream.adapters.database.tables import metadata
-from nextstream.domain.video import Visibility
+from nextstream.domain.scheduling import Choice
+from nextstream.domain.video import Priority, Visibility
 from nextstream.errors import DatabaseUnavailable, Misconfigured
 from nextstream.ports import Wanted
 from nextstream.settings import Settings
-from tests.contract.rows import CHUNK, LATER, MADE, NOW, VIDEO
+from tests.contract.rows import CHUNK, LATER, MADE, VIDEO
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -75,11 +77,16 @@ def schema(engine: Engine) -> dict[str, list[str]]:
         )
         found = {
             # SQLite writes a column that was added behind the rest, on the same line.
-            name: sorted({part.strip(") \t") for part in re.split("[,\n]", sql or "")} - {""})
+            name: sorted({part.strip(") \t") for part in re.split("[,\n]", _plain(sql))} - {""})
             for name, sql in rows
         }
     engine.dispose()
     return found
+
+
+def _plain(sql: str | None) -> str:
+    """Give a statement without the quotes that SQLite puts round the name of a renamed table."""
+    return (sql or "").replace('"', "")
 
 
 def test_migrating_again_changes_nothing(url: str, engine: Engine) -> None:
@@ -204,7 +211,9 @@ def test_no_query_reads_a_whole_table(tmp_path: Path) -> None:
     engine.dispose()
     assert len(asked) >= 9
     # A scan by an index that is already in the order of the answer ends with its limit.
-    scans = {d: s for d, s in plans.items() if "SCAN" in d and "USING INDEX" not in d}
+    # What an inner query has found by an index is read whole.
+    scans = {d: s for d, s in plans.items() if re.search(r"SCAN (?!\(subquery|anon_)", d)}
+    scans = {d: s for d, s in scans.items() if "INDEX" not in d}
     # An encode has some hundred pieces: sorting those is nothing.
     sorts = {d: s for d, s in plans.items() if "TEMP" in d and "FROM pieces" not in s}
     assert scans | sorts == {}
@@ -219,12 +228,26 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.videos.access("v1")
     tx.pieces.add("v1", 1, [CHUNK])
     tx.pieces.list("v1", 1)
-    task = tx.pieces.claim("v1", 1, CHUNK.name, "w", NOW, LATER)
+    task = tx.pieces.claim("v1", 1, CHUNK.name, "w", LATER)
     assert task
     tx.pieces.beat(task, 1, LATER, MADE)
     tx.pieces.survey("v1", 1)
     tx.pieces.made("v1", 1, [CHUNK.name])
+    tx.pieces.tally("v1", 1)
     tx.pieces.finish(task, MADE)
+    tx.pieces.in_flight()
+    tx.pieces.lost(LATER)
+    tx.pieces.add("v1", 1, [replace(CHUNK, name="next")])
+    tx.pieces.send([Choice(piece.place, 3) for piece in tx.pieces.waiting(LATER, 9)], LATER)
+    tx.pieces.count_sent(LATER)
+    tx.pieces.unsend(LATER)
+    tx.pieces.free("v1", 1, "publish")
+    tx.pieces.hold("v1", 1)
+    tx.pieces.renew("v1", 1)
+    tx.pieces.prioritise("v1", Priority.HIGH)
+    tx.pieces.remove("v1", 2)
+    tx.purges.due(LATER, 9)
+    tx.purges.remove("a/")
     tx.accounts.get("a")
     tx.accounts.find("a")
     tx.outbox.unsent(9)

@@ -9,20 +9,24 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from celery.result import AsyncResult
 
 from nextstream import queue
+from nextstream.domain import plan
 from nextstream.domain.video import State
 from tests import sources, workers
 from tests.workers import House
 
-PROBE = queue.PROBE_TASK
+PROBE = "media.probe"
 
 # An ffmpeg that does something odd before, or in place of, an encode; looks at its abilities work.
 ODD_FFMPEG = """#!/bin/bash
 case " $* " in *" -progress "*) {oddity} ;; esac
 exec {ffmpeg} "$@"
 """
+
+
+# One that hardly gets on, and says so.
+CRAWL = "for n in {1..300}; do echo frame=1; echo out_time_us=1; sleep 0.2; done; exit 1"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def test_a_source_becomes_a_ready_video_and_each_task_tells_of_itself_once(
 ) -> None:
     video = house.put_in(source, "req-7")
     with house.worker():
-        house.platform.dispatcher.transcode(video.id, 1, "req-7")
+        house.tend()
         ended = house.wait_ended(video.id)
         house.wait_event("worker.online")
         workers.wait_until(lambda: tally(house, video.id)["task.succeeded", "media.publish"] == 1, 5)
@@ -77,20 +81,11 @@ def test_a_source_becomes_a_ready_video_and_each_task_tells_of_itself_once(
     assert {event.request_id for event in house.events(video.id)} == {"req-7"}
 
 
-def test_the_result_of_the_probe_is_the_result_of_the_whole(house: House, source: Path) -> None:
-    video = house.put_in(source)
-    with house.worker():
-        app = sender(house)
-        task: AsyncResult = app.send_task(PROBE, (video.id, 1), queue="media", priority=2)
-        task.get(timeout=60)
-        assert house.video(video.id).state is State.READY
-
-
 def test_a_file_that_is_no_video_fails_without_a_second_try(house: House, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("This is no video.")
     video = house.put_in(tmp_path / "text.mp4")
     with house.worker():
-        house.platform.dispatcher.transcode(video.id, 1, None)
+        house.tend()
         ended = house.wait_ended(video.id)
         house.wait_event("task.succeeded", video.id)  # a worker that stops before may give it back
     assert (ended.state, ended.failure.code) == (State.FAILED, "source_not_video")
@@ -106,23 +101,23 @@ def test_a_piece_that_failed_is_tried_again_and_the_video_gets_ready(
     disturb(house, f"mkdir {tmp_path}/failed 2>/dev/null && exit 1")
     video = house.put_in(source)
     with house.worker():
-        house.platform.dispatcher.transcode(video.id, 1, None)
+        house.tend()
         assert house.wait_ended(video.id).state is State.READY
         # Asked before the worker stops, which may give the task back that it is just ending.
         retried = [event for event in house.events(video.id) if event.type == "task.retried"]
     assert len(retried) == 1
     assert "encoder" in retried[0].data["reason"].lower()
     again = [e for e in house.events(video.id, "task.started") if e.data["attempt"] == 2]
-    assert [e.data["task_id"] for e in again] == [retried[0].data["task_id"]]
+    assert [e.data["piece"] for e in again] == [retried[0].data["piece"]]
 
 
-def test_a_worker_that_is_stopped_gives_its_piece_back_and_says_when_it_drains(
+def test_a_worker_that_is_stopped_gives_back_at_once_what_would_not_end_in_time(
     house: House, source: Path
 ) -> None:
-    disturb(house, "exec sleep 60")
+    disturb(house, CRAWL)
     video = house.put_in(source)
-    with house.worker("-c", "1") as process:
-        house.platform.dispatcher.transcode(video.id, 1, None)
+    with house.worker("-c", "1", NEXTSTREAM_STOP_S="30") as process:
+        house.tend()
         given_back = house.wait_event("task.started", video.id, lambda e: e.data["task"] != PROBE)
         process.send_signal(signal.SIGTERM)
         process.wait(20)
@@ -131,21 +126,39 @@ def test_a_worker_that_is_stopped_gives_its_piece_back_and_says_when_it_drains(
     retried = house.wait_event("task.retried", video.id)
     assert retried.data["task_id"] == given_back.data["task_id"]
     assert house.wait_event("worker.draining").time < retried.time
-    assert all(task.state == "waiting" for task in house.pieces(video.id) if task.piece.name != "probe")
-    assert waiting(house) == len(house.video(video.id).plan.pieces)
+    work = [task for task in house.pieces(video.id) if task.piece not in (plan.PROBE, plan.PUBLISH)]
+    assert {(task.state, task.attempt, task.failed_by) for task in work} == {("sent", 0, ())}
+    assert waiting(house) == len(work)
+
+
+def test_a_worker_that_is_stopped_ends_what_ends_in_time_and_takes_no_more(
+    house: House, source: Path, tmp_path: Path
+) -> None:
+    disturb(house, f"echo frame=71; echo out_time_us=999999999; touch {tmp_path}/begun; sleep 3;")
+    video = house.put_in(source)
+    with house.worker("-c", "1", NEXTSTREAM_STOP_S="60") as process:
+        house.tend()
+        workers.wait_until((tmp_path / "begun").exists, 30, process)
+        process.send_signal(signal.SIGTERM)
+        process.wait(40)
+    done = [event.data["piece"] for event in house.events(video.id) if event.type == "piece.encoded"]
+    assert len(done) == 1
+    assert not house.events(video.id, "task.retried")
+    assert {task.attempt for task in house.pieces(video.id)} == {0, 1}
 
 
 def test_another_worker_ends_what_a_stopped_one_began(house: House, source: Path) -> None:
-    disturb(house, "exec sleep 60")
+    disturb(house, CRAWL)
     video = house.put_in(source)
     with house.worker("-c", "2") as process:
-        house.platform.dispatcher.transcode(video.id, 1, None)
+        house.tend()
         house.wait_event("task.started", video.id, lambda e: e.data["task"] != PROBE)
         process.send_signal(signal.SIGTERM)
         process.wait(20)
     disturb(house, ":")
     with house.worker("-c", "2"):
         assert house.wait_ended(video.id).state is State.READY
+    assert {task.attempt for task in house.pieces(video.id)} == {1}
 
 
 def test_a_killed_process_costs_its_piece_some_seconds_and_not_the_video(
@@ -154,7 +167,7 @@ def test_a_killed_process_costs_its_piece_some_seconds_and_not_the_video(
     disturb(house, f"mkdir {tmp_path}/begun 2>/dev/null && exec sleep 60")
     video = house.put_in(source)
     with house.worker("-c", "2", NEXTSTREAM_LEASE_S="3") as process:
-        house.platform.dispatcher.transcode(video.id, 1, None)
+        house.tend()
         workers.wait_until((tmp_path / "begun").exists, 20, process)
         (hanging,) = workers.descendants(process.pid, "sleep")
         hanging.parent().kill()

@@ -122,7 +122,7 @@ def test_sound_that_is_begun_again_takes_nothing_back(platform: Platform, video:
     assert segments_of(platform, video, "a0") == 1
     with platform.database.transaction() as tx:
         now = platform.clock.now()
-        assert tx.pieces.claim(video.id, 1, "audio-a0", "w", now, now + timedelta(seconds=60))
+        assert tx.pieces.claim(video.id, 1, "audio-a0", "w", now + timedelta(seconds=60))
     assert segments_of(platform, video, "a0") == 1
 
 
@@ -226,7 +226,7 @@ def test_pieces_that_end_at_once_make_a_video_playable_once(platform: Platform, 
     with platform.database.transaction() as tx:
         made = tx.pieces.made(video.id, 1, ["video-00000"])
         now = platform.clock.now()
-        task = tx.pieces.claim(video.id, 1, "audio-a0", "w", now, now + timedelta(seconds=60))
+        task = tx.pieces.claim(video.id, 1, "audio-a0", "w", now + timedelta(seconds=60))
         assert task
         tx.pieces.finish(task, [replace(made[0], name="a0", width=0, height=0)])
     start = threading.Barrier(8)

@@ -11,7 +11,7 @@ from nextstream.domain.accounts import Account, Role
 from nextstream.domain.video import Video
 from nextstream.errors import NotAllowed, NotFound, StorageUnavailable, VideoNotFound, VideoNotReady
 from nextstream.ports import Platform, StoredObject, Wanted
-from nextstream.services import events, library, playback, transcoding, uploads
+from nextstream.services import events, library, playback, purging, transcoding, uploads
 
 ADA = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
 BOB = replace(ADA, id="bob", name="bob")
@@ -81,16 +81,18 @@ def test_a_removed_video_is_gone_with_its_files_and_work(platform: Platform) -> 
         library.remove(platform, ADA, video.id)
 
 
-def test_a_removal_that_fails_half_way_can_be_repeated(platform: Platform) -> None:
+def test_a_removal_while_storage_is_away_takes_the_files_later(platform: Platform) -> None:
     video = upload(platform)
 
     class Away:
         def remove(self, prefix: str) -> int:
             raise StorageUnavailable
 
-    with pytest.raises(StorageUnavailable):
-        library.remove(replace(platform, storage=Away()), ADA, video.id)  # type: ignore[arg-type]
-    library.remove(platform, ADA, video.id)
+    library.remove(replace(platform, storage=Away()), ADA, video.id)  # type: ignore[arg-type]
+    with pytest.raises(VideoNotFound):
+        library.get(platform, ADA, video.id)
+    assert list(platform.storage.list(""))
+    purging.sweep(platform)
     assert not list(platform.storage.list(""))
 
 

@@ -57,9 +57,9 @@ def test_progress_counts_frames_of_every_rung(platform: Platform, clock: HandClo
 
     clock.advance(10)
     first = next(piece for piece in video.plan.pieces if piece.kind is Kind.VIDEO)
-    now, until = clock.now(), clock.now() + timedelta(60)
+    until = clock.now() + timedelta(60)
     with platform.database.transaction() as tx:
-        task = tx.pieces.claim(video.id, 1, first.name, "worker", now, until)
+        task = tx.pieces.claim(video.id, 1, first.name, "worker", until)
         assert task is not None
         tx.pieces.beat(task, 30, until)
     soon = measure(platform, video)
@@ -111,7 +111,7 @@ def test_the_speed_is_that_of_the_last_seconds_once_there_are_some(
     first = next(piece for piece in video.plan.pieces if piece.kind is Kind.VIDEO)
     until = clock.now() + timedelta(hours=1)
     with platform.database.transaction() as tx:
-        task = tx.pieces.claim(video.id, 1, first.name, "worker", clock.now(), until)
+        task = tx.pieces.claim(video.id, 1, first.name, "worker", until)
     assert task is not None
 
     def speed_after(seconds: float, frames: int) -> float | None:

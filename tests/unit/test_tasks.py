@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from celery import Celery
 
 import celeryconfig
 from nextstream import queue
 from nextstream.adapters.dispatch_celery import CeleryDispatcher
-from nextstream.domain.plan import Kind, Piece
-from tasks import media
+from nextstream.domain import scheduling
+from nextstream.domain.plan import Kind
 from tasks.celery import app
 
-NAMES = {
-    "media.probe",
-    "media.encode",
-    "media.audio",
-    "media.publish",
-    "upkeep.relay",
-    "upkeep.fan_out",
-    "upkeep.prune",
-    "webhooks.deliver",
-}
+MEDIA = {"media.probe", "media.encode", "media.audio", "media.publish"}
+UPKEEP = {"upkeep.relay", "upkeep.reconcile", "upkeep.purge", "upkeep.prune", "upkeep.fan_out"}
+NAMES = MEDIA | UPKEEP | {"webhooks.deliver"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,7 +27,7 @@ def imported() -> None:
 
 def test_the_tasks_have_the_names_that_are_promised() -> None:
     assert {name for name in app.tasks if not name.startswith("celery.")} == NAMES
-    assert queue.PROBE_TASK in NAMES
+    assert {queue.task_name(kind) for kind in Kind} == MEDIA
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -51,10 +47,6 @@ def test_no_task_may_run_as_long_as_redis_waits_before_it_delivers_again() -> No
     assert app.conf.task_time_limit * 2 < app.conf.broker_transport_options["visibility_timeout"]
 
 
-def test_no_delay_comes_near_the_time_after_which_redis_delivers_again() -> None:
-    assert app.conf.broker_transport_options["visibility_timeout"] > media.LONGEST_BACKOFF_S * 10
-
-
 def test_nothing_but_json_is_accepted() -> None:
     assert app.conf.accept_content == ["json"]
     assert {app.conf.task_serializer, app.conf.result_serializer} == {"json"}
@@ -66,33 +58,20 @@ def test_every_line_of_the_configuration_is_a_setting_of_celery() -> None:
     assert ours - {"queue"} <= known
 
 
-def test_waits_grow_stay_bounded_and_differ() -> None:
-    waits = [[media.backoff_s(retries) for _ in range(50)] for retries in range(12)]
-    assert max(waits[0]) <= media.BACKOFF_S
-    assert all(0 <= wait <= media.LONGEST_BACKOFF_S for row in waits for wait in row)
-    assert max(waits[11]) > 10 * max(waits[0])
-    assert len(set(waits[11])) > 5
+def test_a_worker_has_a_list_for_each_urgency_a_message_may_have() -> None:
+    steps = app.conf.broker_transport_options["priority_steps"]
+    assert steps == list(scheduling.URGENCIES)
+    assert max(steps) <= 9  # kombu's highest
 
 
-@pytest.mark.parametrize(
-    ("piece", "task", "priority"),
-    [
-        (Piece("c0", Kind.VIDEO, 0, 144), "media.encode", queue.OPENING_PRIORITY),
-        (Piece("c1", Kind.VIDEO, 144, 576), "media.encode", queue.REST_PRIORITY),
-        (Piece("a0", Kind.AUDIO, voice="a0"), "media.audio", queue.OPENING_PRIORITY),
-    ],
-)
-def test_what_watching_waits_for_is_encoded_first(piece: Piece, task: str, priority: int) -> None:
-    made = media.signature("video", 1, piece)
-    assert made.task == task
-    assert made.args == ("video", 1, piece.name)
-    assert made.options.get("priority", routed(task)) == priority
-
-
-def routed(name: str) -> int:
-    return app.amqp.router.route({}, name)["priority"]
-
-
-def test_ending_a_video_comes_before_beginning_another() -> None:
-    assert routed("media.publish") < routed("media.probe") < routed("media.audio")
-    assert routed("media.audio") < routed("media.encode")
+def test_a_shift_ends_for_a_worker_and_its_children_at_once_and_only_once() -> None:
+    code = (
+        "import os, time; from tasks import shift; me = shift.WorkerShift()\n"
+        "assert me.left_s() is None\n"
+        "if child := os.fork():\n"
+        "    shift.end_in(60); shift.end_in(600); os._exit(os.waitpid(child, 0)[1])\n"
+        "deadline = time.monotonic() + 20\n"
+        "while me.left_s() is None and time.monotonic() < deadline: time.sleep(0.01)\n"
+        "os._exit(0 if me.left_s() and 0 < me.left_s() <= 60 else 1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -11,8 +11,10 @@ from nextstream.adapters.database.accounts import SqlAccounts
 from nextstream.adapters.database.engine import PATIENCE_S, open_engine, our_errors
 from nextstream.adapters.database.outbox import SqlOutbox
 from nextstream.adapters.database.pieces import SqlPieces
+from nextstream.adapters.database.purges import SqlPurges
 from nextstream.adapters.database.videos import SqlVideos
 from nextstream.adapters.database.webhooks import SqlWebhooks
+from nextstream.adapters.database.workers import SqlWorkers
 from nextstream.ports import Transaction
 
 
@@ -43,6 +45,8 @@ class SqlTransaction:
     def __init__(self, connection: Connection) -> None:
         self.videos = SqlVideos(connection)
         self.pieces = SqlPieces(connection)
+        self.workers = SqlWorkers(connection)
+        self.purges = SqlPurges(connection)
         self.accounts = SqlAccounts(connection)
         self.outbox = SqlOutbox(connection)
         self.webhooks = SqlWebhooks(connection)

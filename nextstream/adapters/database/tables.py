@@ -29,7 +29,15 @@ from sqlalchemy import (
 
 from nextstream.domain.accounts import Role
 from nextstream.domain.plan import Piece, Plan
-from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Visibility
+from nextstream.domain.video import (
+    Failure,
+    Options,
+    Priority,
+    Rendition,
+    SourceInfo,
+    State,
+    Visibility,
+)
 from nextstream.domain.webhooks import Outcome
 
 
@@ -122,6 +130,9 @@ videos = Table(
     Column("visibility", Word(Visibility), nullable=False, server_default=Visibility.UNLISTED),
     Column("ticket_epoch", Integer, nullable=False, server_default="0"),
     Column("playable_at", Time),
+    Column("public_version", Integer),
+    Column("priority", Word(Priority), nullable=False),
+    Column("options", Value(TypeAdapter(Options)), nullable=False),
     Index(None, "created_at", "id"),
     Index(None, "owner_id", "created_at", "id"),
     Index(None, "visibility", "created_at", "id"),
@@ -146,8 +157,39 @@ pieces = Table(
     Column("frames_done", Integer, nullable=False),
     Column("renditions", Value(_RENDITIONS), nullable=False),
     Column("error", Text),
+    Column("failed_by", Value(TypeAdapter(tuple[str, ...])), nullable=False),
+    Column("failed_at", Time),
+    Column("losses", Integer, nullable=False),
+    # What the next piece is chosen by, so that no other table is needed for it.
+    Column("owner_id", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("sent_at", Time),
+    Column("not_before", Time),
+    # Of the init segments it made, a text that is the same for all pieces that fit together.
+    Column("inits", Text),
     UniqueConstraint("video_id", "version", "name"),
+    Index(None, "state", "owner_id", "priority", "rank", "place"),
     sqlite_autoincrement=True,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slots", Integer, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("draining", Boolean, nullable=False),
+)
+
+purges = Table(
+    "purges",
+    metadata,
+    Column("prefix", Text, primary_key=True),
+    Column("due_at", Time, nullable=False),
+    Column("keep", Text),
+    Column("sweeps", Integer, nullable=False),
+    Index(None, "due_at"),
 )
 
 accounts = Table(

@@ -36,6 +36,13 @@ class SqlVideos:
             raise VideoNotFound
         return Video(*found)
 
+    def lock(self, video_id: str) -> None:
+        """Lock a video's row; in SQLite, which has one writer at a time, it is locked already."""
+        mine = select(self._table.c.id).where(self._table.c.id == video_id)
+        # As strong as an UPDATE, so that a piece's foreign key can still be checked meanwhile.
+        if self._connection.execute(mine.with_for_update(key_share=True)).one_or_none() is None:
+            raise VideoNotFound
+
     def save(self, video: Video) -> Video:
         """Store a changed video under its next revision."""
         saved = replace(video, revision=video.revision + 1)

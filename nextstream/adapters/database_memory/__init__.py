@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from nextstream.adapters.database_memory.accounts import MemoryAccounts
 from nextstream.adapters.database_memory.outbox import MemoryOutbox
 from nextstream.adapters.database_memory.pieces import MemoryPieces
+from nextstream.adapters.database_memory.purges import MemoryPurges
 from nextstream.adapters.database_memory.rows import Rows
 from nextstream.adapters.database_memory.videos import MemoryVideos
 from nextstream.adapters.database_memory.webhooks import MemoryWebhooks
+from nextstream.adapters.database_memory.workers import MemoryWorkers
 from nextstream.errors import DatabaseUnavailable
 from nextstream.ports import Transaction
 
@@ -49,6 +51,8 @@ class MemoryTransaction:
     def __init__(self, rows: Rows) -> None:
         self.videos = MemoryVideos(rows)
         self.pieces = MemoryPieces(rows)
+        self.workers = MemoryWorkers(rows.workers)
+        self.purges = MemoryPurges(rows.purges)
         self.accounts = MemoryAccounts(rows.accounts)
         self.outbox = MemoryOutbox(rows)
         self.webhooks = MemoryWebhooks(rows)

@@ -1,4 +1,4 @@
-"""The pieces of work in memory."""
+"""The pieces of work in memory; database_memory/turns.py has the half that sends them."""
 
 from __future__ import annotations
 
@@ -6,28 +6,36 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from nextstream.adapters.database_memory.rows import Rows
-from nextstream.domain.plan import Piece
+from nextstream.adapters.database_memory.rows import Turn
+from nextstream.adapters.database_memory.turns import MemoryTurns
+from nextstream.domain import scheduling
+from nextstream.domain.plan import PUBLISH, Piece
+from nextstream.domain.scheduling import Blame
 from nextstream.domain.video import Rendition
 from nextstream.errors import ClaimLost, Conflict
-from nextstream.ports import Standing, Task
+from nextstream.ports import Standing, Tally, Task
 
 
-class MemoryPieces:
+class MemoryPieces(MemoryTurns):
     """The pieces of a transaction."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._videos = rows.videos
-        self._tasks = rows.pieces
-
     def add(self, video_id: str, version: int, pieces: Iterable[Piece]) -> None:
-        """Store new pieces, waiting; raises Conflict for one that is there, or without its video."""
+        """Store new pieces; raises Conflict for one that is there, or without its video."""
         for piece in pieces:
             key = (video_id, version, piece.name)
             if video_id not in self._videos or key in self._tasks:
                 raise Conflict(detail=piece.name)
-            self._tasks[key] = Task(video_id, version, piece)
+            video, place = (
+                self._videos[video_id],
+                1 + max((t.place for t in self._turns.values()), default=0),
+            )
+            state = "held" if piece == PUBLISH else "waiting"
+            self._tasks[key] = Task(video_id, version, piece, state)
+            self._turns[key] = Turn(
+                place, video.owner_id, scheduling.order(video.priority), scheduling.rank(piece)
+            )
 
     def list(self, video_id: str, version: int) -> Sequence[Task]:
         """Give all pieces of an encode."""
@@ -44,12 +52,19 @@ class MemoryPieces:
         tasks = [task for task in self.list(video_id, version) if task.piece.name in wanted]
         return [made for task in tasks for made in task.renditions]
 
+    def tally(self, video_id: str, version: int) -> Tally:
+        """Count what is left of an encode."""
+        work = [task for task in self.list(video_id, version) if task.piece != PUBLISH]
+        parts = [part for task in work if task.state == "done" for part in task.renditions]
+        left = sum(task.state != "done" for task in work)
+        return Tally(left, {part.name: part.init_sha256 for part in parts})
+
     def claim(
-        self, video_id: str, version: int, name: str, worker: str, now: datetime, lease_until: datetime
+        self, video_id: str, version: int, name: str, worker: str, lease_until: datetime
     ) -> Task | None:
-        """Take a piece that waits or whose lease has ended."""
+        """Take a piece that waits."""
         task = self._tasks.get((video_id, version, name))
-        if task is None or not _is_free(task, now):
+        if task is None or task.state not in ("waiting", "sent"):
             return None
         return self._save(
             replace(
@@ -86,22 +101,60 @@ class MemoryPieces:
             )
         )
 
-    def give_back(self, task: Task, error: str, *, final: bool) -> None:
-        """Note why a claimed piece failed."""
-        freed = replace(self._claimed(task), token=None, lease_until=None, frames_done=0)
-        self._save(replace(freed, state="failed" if final else "waiting", error=error))
+    def give_back(
+        self,
+        task: Task,
+        error: str,
+        *,
+        final: bool,
+        blame: Blame = Blame.PIECE,
+        now: datetime | None = None,
+        not_before: datetime | None = None,
+    ) -> None:
+        """Note why a claim ended without a result."""
+        freed = replace(self._claimed(task), token=None, lease_until=None, frames_done=0, error=error)
+        if blame is Blame.PIECE:
+            freed = replace(freed, failed_by=(*freed.failed_by, freed.worker or ""), failed_at=now)
+        elif blame is Blame.WORKER:
+            freed = replace(freed, losses=freed.losses + 1)
+        else:
+            freed = replace(freed, attempt=freed.attempt - 1)
+        self._save(replace(freed, state="failed" if final else "waiting"))
+        self._change_turn(freed, not_before=not_before)
+
+    def hold(self, video_id: str, version: int) -> None:
+        """Take all that waits or runs back."""
+        self._change_all(video_id, version, ("waiting", "sent", "running"), state="held")
+
+    def renew(self, video_id: str, version: int) -> None:
+        """Let all that failed or is held wait again; publish stays held."""
+        fresh: dict[str, Any] = {"attempt": 0, "error": None, "failed_by": (), "failed_at": None}
+        stopped = ("failed", "held")
+        for task in self._change_all(video_id, version, stopped, state="waiting", losses=0, **fresh):
+            self._change_turn(task, not_before=None)
+            if task.piece == PUBLISH:
+                self._save(replace(task, state="held"))
+
+    def free(self, video_id: str, version: int, name: str) -> None:
+        """Let a held piece wait for its turn."""
+        task = self._tasks.get((video_id, version, name))
+        if task and task.state == "held":
+            self._save(replace(task, state="waiting"))
+
+    def remove(self, video_id: str, version: int) -> None:
+        """Remove all pieces of an encode."""
+        for task in self.list(video_id, version):
+            del self._tasks[video_id, version, task.piece.name]
+            del self._turns[video_id, version, task.piece.name]
+
+    def _change_all(
+        self, video_id: str, version: int, states: Iterable[str], **changes: Any
+    ) -> Sequence[Task]:
+        chosen = [task for task in self.list(video_id, version) if task.state in states]
+        return [self._save(replace(task, token=None, lease_until=None, **changes)) for task in chosen]
 
     def _claimed(self, task: Task) -> Task:
         found = self._tasks.get((task.video_id, task.version, task.piece.name))
         if found is None or found.token is None or found.token != task.token:
             raise ClaimLost
         return found
-
-    def _save(self, task: Task) -> Task:
-        self._tasks[task.video_id, task.version, task.piece.name] = task
-        return task
-
-
-def _is_free(task: Task, now: datetime) -> bool:
-    lost = task.lease_until is not None and task.lease_until < now
-    return task.state == "waiting" or (task.state == "running" and lost)

@@ -9,9 +9,21 @@ from datetime import datetime
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Video
 from nextstream.domain.webhooks import Delivery, Webhook
-from nextstream.ports import OutboxEntry, Task
+from nextstream.ports import OutboxEntry, Purge, Task, Worker
 
 Key = tuple[str, int, str]  # a piece's video, version and name
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the next piece is chosen by."""
+
+    place: int
+    owner_id: str
+    priority: int
+    rank: int
+    sent_at: datetime | None = None
+    not_before: datetime | None = None
 
 
 @dataclass
@@ -20,6 +32,9 @@ class Rows:
 
     videos: dict[str, Video] = field(default_factory=dict)
     pieces: dict[Key, Task] = field(default_factory=dict)
+    turns: dict[Key, Turn] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
+    purges: dict[str, Purge] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     outbox: list[OutboxEntry] = field(default_factory=list)
     webhooks: dict[str, Webhook] = field(default_factory=dict)

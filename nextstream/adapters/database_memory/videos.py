@@ -31,6 +31,10 @@ class MemoryVideos:
         except KeyError:
             raise VideoNotFound from None
 
+    def lock(self, video_id: str) -> None:
+        """Look for the video; transactions run one at a time."""
+        self.get(video_id)
+
     def save(self, video: Video) -> Video:
         """Store a changed video under its next revision."""
         if self.get(video.id).revision != video.revision:
@@ -65,6 +69,7 @@ class MemoryVideos:
         self._rows.videos.pop(video_id, None)
         for key in [key for key in self._rows.pieces if key[0] == video_id]:
             del self._rows.pieces[key]
+            del self._rows.turns[key]
 
 
 _ORDERS: dict[Order, tuple[Callable[[Video], Any], bool]] = {

@@ -1,0 +1,107 @@
+"""What of the pieces is sent next, and what was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+
+from nextstream.adapters.database import tables
+from nextstream.domain import scheduling
+from nextstream.domain.scheduling import Choice, Waiting
+from nextstream.domain.video import Priority
+from nextstream.ports import Message, Task
+
+
+class SqlTurns:
+    """The half of the pieces that sends them; the index by state carries all of it."""
+
+    _table = tables.pieces
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def lost(self, now: datetime) -> Sequence[Task]:
+        """Give the running pieces whose lease has ended."""
+        table = self._table
+        late = (table.c.state == "running", table.c.lease_until < now)
+        rows = self._connection.execute(select(*tables.columns(table, Task)).where(*late))
+        return [Task(*row) for row in rows]
+
+    def in_flight(self) -> Mapping[str, int]:
+        """Count the pieces each owner has sent or running."""
+        table = self._table
+        counts = self._connection.execute(
+            select(table.c.owner_id, func.count())
+            .where(table.c.state.in_(("sent", "running")))
+            .group_by(table.c.owner_id)
+        )
+        return {owner_id: count for owner_id, count in counts}  # noqa: C416  rows are no pairs to mypy
+
+    def waiting(self, now: datetime, per_owner: int) -> Sequence[Waiting]:
+        """Give of each owner the first pieces that could be sent."""
+        table = self._table
+        first = (table.c.priority, table.c.rank, table.c.place)
+        turn = func.row_number().over(partition_by=table.c.owner_id, order_by=first)
+        ready = (
+            select(*(table.c[name] for name in Waiting.__annotations__), turn.label("turn"))
+            .where(table.c.state == "waiting")
+            .where(or_(table.c.not_before.is_(None), table.c.not_before <= now))
+            .subquery()
+        )
+        rows = self._connection.execute(
+            select(*(ready.c[name] for name in Waiting.__annotations__)).where(ready.c.turn <= per_owner)
+        )
+        return [Waiting(*row) for row in rows]
+
+    def send(self, choices: Iterable[Choice], now: datetime) -> Sequence[Message]:
+        """Note pieces as sent, each by one process, and give their messages in the order chosen."""
+        table, urgencies = self._table, {choice.place: choice.urgency for choice in choices}
+        if not urgencies:
+            return []
+        columns = (table.c.place, table.c.video_id, table.c.version, table.c.piece, table.c.attempt)
+        marked = self._connection.execute(
+            update(table)
+            .where(table.c.place.in_(list(urgencies)), table.c.state == "waiting")
+            .values(state="sent", sent_at=now)
+            .returning(*columns)
+        ).all()
+        requests = self._requests({row.video_id for row in marked}) if marked else {}
+        messages = {
+            place: Message(
+                video_id,
+                version,
+                piece.name,
+                piece.kind,
+                requests.get(video_id),
+                attempt,
+                urgencies[place],
+            )
+            for place, video_id, version, piece, attempt in marked
+        }
+        return [messages[place] for place in urgencies if place in messages]
+
+    def _requests(self, video_ids: set[str]) -> Mapping[str, str | None]:
+        videos = tables.videos
+        wanted = select(videos.c.id, videos.c.request_id).where(videos.c.id.in_(list(video_ids)))
+        return {video_id: request_id for video_id, request_id in self._connection.execute(wanted)}  # noqa: C416  as above
+
+    def count_sent(self, before: datetime) -> int:
+        """Count the pieces whose message was sent before a time."""
+        counted = select(func.count()).select_from(self._table).where(*self._sent(before))
+        return self._connection.execute(counted).scalar_one()
+
+    def unsend(self, before: datetime) -> int:
+        """Let all those wait to be sent again."""
+        again = update(self._table).where(*self._sent(before))
+        return self._connection.execute(again.values(state="waiting", sent_at=None)).rowcount
+
+    def prioritise(self, video_id: str, priority: Priority) -> None:
+        """Let what isn't done have another priority."""
+        table = self._table
+        mine = update(table).where(table.c.video_id == video_id, table.c.state != "done")
+        self._connection.execute(mine.values(priority=scheduling.order(priority)))
+
+    def _sent(self, before: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return self._table.c.state == "sent", self._table.c.sent_at < before

@@ -1,0 +1,97 @@
+"""What of the pieces in memory is sent next, and what was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from nextstream.adapters.database_memory.rows import Key, Rows
+from nextstream.domain import scheduling
+from nextstream.domain.scheduling import Choice, Waiting
+from nextstream.domain.video import Priority
+from nextstream.ports import Message, Task
+
+
+class MemoryTurns:
+    """The half of the pieces that sends them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._videos = rows.videos
+        self._tasks = rows.pieces
+        self._turns = rows.turns
+
+    def lost(self, now: datetime) -> Sequence[Task]:
+        """Give the running pieces whose lease has ended."""
+        running = [task for task in self._tasks.values() if task.state == "running"]
+        return [task for task in running if task.lease_until and task.lease_until < now]
+
+    def in_flight(self) -> Mapping[str, int]:
+        """Count the pieces each owner has sent or running."""
+        flying = [key for key, task in self._tasks.items() if task.state in ("sent", "running")]
+        return Counter(self._turns[key].owner_id for key in flying)
+
+    def waiting(self, now: datetime, per_owner: int) -> Sequence[Waiting]:
+        """Give of each owner the first pieces that could be sent."""
+        ready = [
+            Waiting(turn.place, turn.owner_id, turn.priority, turn.rank)
+            for key, turn in self._turns.items()
+            if self._tasks[key].state == "waiting" and not (turn.not_before and turn.not_before > now)
+        ]
+        ready.sort(key=lambda piece: (piece.priority, piece.rank, piece.place))
+        taken: Counter[str] = Counter()
+        first = []
+        for piece in ready:
+            taken[piece.owner_id] += 1
+            if taken[piece.owner_id] <= per_owner:
+                first.append(piece)
+        return first
+
+    def send(self, choices: Iterable[Choice], now: datetime) -> Sequence[Message]:
+        """Note pieces as sent, and give their messages in the order chosen."""
+        keys = {turn.place: key for key, turn in self._turns.items()}
+        return [
+            self._message(self._tasks[keys[choice.place]], choice.urgency, now)
+            for choice in choices
+            if choice.place in keys and self._tasks[keys[choice.place]].state == "waiting"
+        ]
+
+    def _message(self, task: Task, urgency: int, now: datetime) -> Message:
+        self._save(replace(task, state="sent"))
+        self._change_turn(task, sent_at=now)
+        request_id, piece = self._videos[task.video_id].request_id, task.piece
+        return Message(
+            task.video_id, task.version, piece.name, piece.kind, request_id, task.attempt, urgency
+        )
+
+    def count_sent(self, before: datetime) -> int:
+        """Count the pieces whose message was sent before a time."""
+        return len(self._sent(before))
+
+    def unsend(self, before: datetime) -> int:
+        """Let all those wait to be sent again."""
+        sent = self._sent(before)
+        for key in sent:
+            self._save(replace(self._tasks[key], state="waiting"))
+        return len(sent)
+
+    def prioritise(self, video_id: str, priority: Priority) -> None:
+        """Let what isn't done have another priority."""
+        for key, task in self._tasks.items():
+            if key[0] == video_id and task.state != "done":
+                self._change_turn(task, priority=scheduling.order(priority))
+
+    def _sent(self, before: datetime) -> Sequence[Key]:
+        sent = [key for key, task in self._tasks.items() if task.state == "sent"]
+        times = {key: self._turns[key].sent_at for key in sent}
+        return [key for key, at in times.items() if at and at < before]
+
+    def _change_turn(self, task: Task, **changes: Any) -> None:
+        key = (task.video_id, task.version, task.piece.name)
+        self._turns[key] = replace(self._turns[key], **changes)
+
+    def _save(self, task: Task) -> Task:
+        self._tasks[task.video_id, task.version, task.piece.name] = task
+        return task

@@ -1,0 +1,57 @@
+"""The workers that encode: what they say of themselves, and what can be expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from nextstream.domain.accounts import Account, Role
+from nextstream.errors import NotAllowed
+from nextstream.ports import Platform, Transaction, Worker
+
+SEEN_EVERY_S = 5.0
+GONE_AFTER_S = 20.0  # a worker that missed three notes in a row
+FORGOTTEN_AFTER_S = 3600.0
+
+
+def note(platform: Platform, name: str, slots: int, *, draining: bool = False) -> None:
+    """Note that a worker is there, and whether it still takes work."""
+    with platform.database.transaction() as tx:
+        tx.workers.note(Worker(name, slots, platform.clock.now(), draining))
+
+
+def leave(platform: Platform, name: str) -> None:
+    """Note that a worker has ended."""
+    with platform.database.transaction() as tx:
+        tx.workers.remove(name)
+
+
+def forget(tx: Transaction, now: datetime) -> None:
+    """Remove the workers that ended without a word long ago."""
+    for worker in tx.workers.list():
+        if worker.seen_at < now - timedelta(seconds=FORGOTTEN_AFTER_S):
+            tx.workers.remove(worker.name)
+
+
+def present(tx: Transaction, now: datetime) -> Sequence[Worker]:
+    """Give the workers that take work."""
+    since = now - timedelta(seconds=GONE_AFTER_S)
+    return [worker for worker in tx.workers.list() if worker.seen_at >= since and not worker.draining]
+
+
+def slots(tx: Transaction, now: datetime) -> int:
+    """Count the pieces the whole fleet encodes at once."""
+    return sum(worker.slots for worker in present(tx, now))
+
+
+def has_others(tx: Transaction, now: datetime, than: Collection[str]) -> bool:
+    """Tell whether a worker takes work that is none of these."""
+    return any(worker.name not in than for worker in present(tx, now))
+
+
+def page(platform: Platform, account: Account) -> Sequence[Worker]:
+    """Give all workers to operators; raises NotAllowed."""
+    if account.role is not Role.OPERATOR:
+        raise NotAllowed("Only operators may see the workers.")
+    with platform.database.transaction() as tx:
+        return tx.workers.list()

@@ -1,0 +1,99 @@
+"""Removing from storage what nobody needs any more, also what a late worker still writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from nextstream.domain import paths
+from nextstream.domain.video import Video
+from nextstream.errors import NextStreamError
+from nextstream.ports import Platform, Purge, Transaction
+
+log = structlog.get_logger()
+
+# Seconds after a sweep until the next, which finds what a worker wrote that had stood still.
+SWEEPS_AFTER_S = (30.0, 600.0)
+AT_ONCE = 100
+
+
+def add_encode(platform: Platform, tx: Transaction, video: Video, after_s: float = 0) -> None:
+    """Let what an encode stored be removed, after some seconds; the source stays.
+
+    Where no encode is public, the files that name one go with it.
+    """
+    due_at = platform.clock.now() + timedelta(seconds=after_s)
+    if video.public_version is None:
+        tx.purges.add(Purge(f"{paths.root(video.id)}/", due_at, keep=paths.SOURCE))
+    elif video.public_version != video.version:
+        tx.purges.add(Purge(f"{paths.tree(video.id, video.version)}/", due_at))
+
+
+def keep_encode(tx: Transaction, video: Video) -> bool:
+    """Let an encode stay that was to be removed; False where it may be gone, in whole or in part.
+
+    From then on nothing above the encodes is removed: the next one writes there.
+    """
+    prefixes = (f"{paths.root(video.id)}/", f"{paths.tree(video.id, video.version)}/")
+    kept = [tx.purges.remove(prefix) for prefix in prefixes]
+    return any(kept)
+
+
+def add_version(
+    platform: Platform, tx: Transaction, video_id: str, version: int, after_s: float
+) -> None:
+    """Let one version's files be removed, after some seconds."""
+    due_at = platform.clock.now() + timedelta(seconds=after_s)
+    tx.purges.add(Purge(f"{paths.tree(video_id, version)}/", due_at))
+
+
+def add_all(platform: Platform, tx: Transaction, video_id: str) -> None:
+    """Let all of a video be removed now, its source too."""
+    tx.purges.add(Purge(f"{paths.root(video_id)}/", platform.clock.now()))
+
+
+def sweep(platform: Platform) -> int:
+    """Remove what is due, and count the objects; what fails is due again at the next look."""
+    with platform.database.transaction() as tx:
+        due = tx.purges.due(platform.clock.now(), AT_ONCE)
+    return sum(_sweep(platform, purge) for purge in due)
+
+
+def try_sweep(platform: Platform) -> None:
+    """Sweep at once, for who waits for it; what can't be removed now goes later."""
+    try:
+        sweep(platform)
+    except NextStreamError as error:
+        log.warning("files are removed later", error=str(error))
+
+
+def _sweep(platform: Platform, purge: Purge) -> int:
+    """Note that a purge has begun, from when on nothing of it can be kept, and remove what is there."""
+    now = platform.clock.now()
+    if not purge.sweeps:
+        with platform.database.transaction() as tx:
+            if not tx.purges.note_swept(purge, now):
+                return 0
+        purge = replace(purge, due_at=now, sweeps=1)
+    count = sum(platform.storage.remove(key) for key in _chosen(platform, purge))
+    with platform.database.transaction() as tx:
+        if purge.sweeps > len(SWEEPS_AFTER_S):
+            tx.purges.remove(purge.prefix)
+        else:
+            tx.purges.note_swept(purge, now + timedelta(seconds=SWEEPS_AFTER_S[purge.sweeps - 1]))
+    log.info("files removed", prefix=purge.prefix, objects=count)
+    return count
+
+
+def _chosen(platform: Platform, purge: Purge) -> list[str]:
+    """Give the prefixes to remove: the whole, or each thing directly below it but the one to keep."""
+    if purge.keep is None:
+        return [purge.prefix]
+    below = set()
+    for stored in platform.storage.list(purge.prefix):
+        name, slash, _ = stored.key.removeprefix(purge.prefix).partition("/")
+        if name != purge.keep:
+            below.add(f"{purge.prefix}{name}{slash}")
+    return sorted(below)
