@@ -118,7 +118,9 @@ class Settings:
     reconcile_every_s: float = _set(1.0, "Seconds between two looks for work that was lost.")
     relay_every_s: float = _set(1.0, "Seconds between two looks for events to send to Kafka.")
     stop_s: float = _set(
-        10.0, "Seconds a stopping worker goes on with its pieces before giving them back."
+        10.0,
+        "Seconds a stopping worker goes on with pieces that end by then; keep it some seconds below "
+        "what it is given, which is 10 with Docker, and 120 with ECS and Spot.",
     )
     scratch_dir: str = _set("", "Folder for chunks in work; empty is the system's temporary folder.")
     ffmpeg: str = _set("", "Path of ffmpeg; empty takes the system's when it can all, else the wheel's.")
