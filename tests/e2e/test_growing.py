@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -142,21 +144,21 @@ def test_our_page_plays_from_the_start_to_the_end_while_the_rest_is_encoding(
 class Player:
     """A player as its users get it, and the script that makes it play."""
 
-    files: tuple[str, ...]
+    script_path: str
     script: str
 
 
 PLAYERS = {
     "hls.js": Player(
-        ("hls.js/dist/hls.min.js",),
+        "hls.js/dist/hls.min.js",
         "const hls = new Hls(); hls.loadSource(url); hls.attachMedia(video);",
     ),
     "video.js": Player(
-        ("video.js/dist/video.min.js",),
+        "video.js/dist/video.min.js",
         "const made = videojs(video); made.src({src: url, type: 'application/x-mpegURL'});",
     ),
     "shaka": Player(
-        ("shaka-player/dist/shaka-player.compiled.js",),
+        "shaka-player/dist/shaka-player.compiled.js",
         # It doesn't mind EXT-X-START, so it is told where to begin.
         "const made = new shaka.Player(); await made.attach(video); await made.load(url, 0);",
     ),
@@ -169,23 +171,33 @@ PLAY = """async (url) => {{
   const element = document.querySelector('video');
   element.muted = true;
   element.playbackRate = 2;
-  for (;;) {{
-    try {{ await element.play(); return; }} catch {{ await new Promise((go) => setTimeout(go, 200)); }}
-  }}
+  const play = () => element.play().catch(() => setTimeout(play, 200));
+  play();
 }}"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(node_modules: Path) -> Iterator[str]:
+    """Give another site, for pages that embed our videos."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(node_modules))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize("name", PLAYERS)
 def test_players_start_at_the_beginning_and_go_on_to_the_end(
-    encode: Encode, node_modules: Path, name: str
+    encode: Encode, elsewhere: str, node_modules: Path, name: str
 ) -> None:
     chosen = PLAYERS[name]
     with player.opened() as viewer:
         page = viewer.page
-        page.goto(f"{encode.site.url}/healthz")  # any page of our own; it has no scripts
+        page.goto(f"{elsewhere}/{chosen.script_path}")
         page.set_content("<video id=video muted playsinline></video>")
-        for file in chosen.files:
-            page.add_script_tag(path=node_modules / file)
+        page.add_script_tag(path=node_modules / chosen.script_path)
         with encode.going_on():
             page.evaluate(PLAY.format(script=chosen.script), encode.address)
             page.wait_for_function("() => window.begun !== null", timeout=60_000)
