@@ -96,16 +96,22 @@ def user(studio: Site) -> Client:
 
 
 @pytest.fixture
-def encode(studio: Site, user: Client, source: bytes) -> Encode:
-    """Give a video that is just playable: its first segment and its sound are there."""
+def planned(studio: Site, user: Client, source: bytes) -> Encode:
+    """Give a video of which nothing is encoded yet."""
     video_id = user.upload(source)
     made = Encode(studio, video_id, list(transcoding.probe(studio.platform, video_id, 1, "test")))
     assert [piece.name for piece in made.pieces[:2]] == ["video-00000", "audio-a0"]
-    for _ in range(2):
-        made.step()
-    answer = user.get(f"/api/v1/videos/{video_id}").json()
-    assert (answer["state"], answer["playable"]) == ("encoding", True)
     return made
+
+
+@pytest.fixture
+def encode(planned: Encode, user: Client) -> Encode:
+    """Give a video that is just playable: its first segment and its sound are there."""
+    for _ in range(2):
+        planned.step()
+    answer = user.get(f"/api/v1/videos/{planned.video_id}").json()
+    assert (answer["state"], answer["playable"]) == ("encoding", True)
+    return planned
 
 
 def log_in(viewer: Viewer, user: Client) -> None:
@@ -138,6 +144,22 @@ def test_our_page_plays_from_the_start_to_the_end_while_the_rest_is_encoding(
         assert any(url.endswith("/events") for url in viewer.requested)
         assert sum(url.endswith("master.m3u8") for url in viewer.requested) == 1
         assert viewer.failed == [], viewer.failed
+
+
+def test_a_page_that_gets_no_events_asks_now_and_then(planned: Encode, user: Client) -> None:
+    with player.opened() as viewer:
+        log_in(viewer, user)
+        page = viewer.page
+        page.route("**/events", lambda route: route.fulfill(status=503))
+        page.goto(f"{user.site.url}/watch/{planned.video_id}")
+        page.get_by_text("Encoding 0 %").wait_for(timeout=30_000)
+        planned.step()
+        planned.step()
+        page.wait_for_function("() => document.querySelector('video').readyState >= 3", timeout=60_000)
+        while planned.pieces:
+            planned.step()
+        page.wait_for_function("() => !document.querySelector('#encoding').textContent")
+        assert sum(url.endswith("/events") for url in viewer.requested) > 1
 
 
 @dataclass(frozen=True)
