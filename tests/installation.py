@@ -58,14 +58,14 @@ class Installation:
         answer.raise_for_status()
         return dict(answer.json())
 
-    def wait_ended(self, video_id: str, wait_s: float = 240) -> dict[str, Any]:
-        """Wait until a video is ready or failed."""
+    def wait_ended(self, video_id: str, wait_s: float = 240, every_s: float = 0.1) -> dict[str, Any]:
+        """Wait until a video is ready or failed, and look for it as often as that."""
         headers, deadline = self.headers(), time.monotonic() + wait_s
         while time.monotonic() < deadline:
             answer = requests.get(f"{self.url}/api/v1/videos/{video_id}", headers=headers, timeout=30)
             if answer.json()["state"] in ("ready", "failed", "cancelled"):
                 return dict(answer.json())
-            time.sleep(0.1)
+            time.sleep(every_s)
         raise AssertionError("\n".join(["the video didn't end", *self.log[-50:]]))
 
 

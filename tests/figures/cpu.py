@@ -64,7 +64,7 @@ def whole_job(house: Installation, clip: Path) -> tuple[float, float]:
     before = cpu_s(house.process.pid)
     video = house.upload(clip)
     uploaded_at = time.monotonic()
-    ended = house.wait_ended(video["id"])
+    ended = house.wait_ended(video["id"], wait_s=600, every_s=1.0)  # each look costs CPU of theirs
     took_s = time.monotonic() - uploaded_at
     assert ended["state"] == "ready", ended
     time.sleep(0.5)  # until the last process has gone to rest
