@@ -7,7 +7,7 @@ from typing import Any
 
 from nextstream.domain import paths
 from nextstream.domain.accounts import Account
-from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video
+from nextstream.domain.video import Failure, Rendition, SourceInfo, Video
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry, Worker
 from nextstream.services.progress import Progress
@@ -120,7 +120,7 @@ def _playback(video_id: str, base_url: str) -> dict[str, str]:
 def _pictures(found: Video, base_url: str) -> dict[str, str | None]:
     """Give the addresses of still pictures, where there are or may be some."""
     at, has_picture = f"{base_url}/v/{found.id}", bool(found.plan and found.plan.rungs)
-    has_previews = bool(found.state is State.READY and found.plan and found.plan.tile_frames)
+    has_previews = bool(found.renditions and found.plan and found.plan.tile_frames)
     return {
         "poster": f"{at}/{paths.POSTER}" if has_previews else None,
         "storyboard": f"{at}/{paths.STORYBOARD}" if has_previews else None,

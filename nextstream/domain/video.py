@@ -111,7 +111,8 @@ class Segment:
 class Rendition:
     """One playable track: a rung of the ladder or an audio track, or the part of it one piece made.
 
-    `codec` is its RFC 6381 name, read from the bitstream. `gop_ticks` is 0 for audio.
+    `codec` is its RFC 6381 name, read from the bitstream. `gop_ticks` is 0 for audio, and so is
+    `frame_ticks`, the time one frame is shown.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Rendition:
     channels: int = 0
     language: str = "und"
     title: str | None = None
+    frame_ticks: int = 0
 
     @property
     def is_video(self) -> bool:

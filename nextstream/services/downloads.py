@@ -11,7 +11,7 @@ import structlog
 
 from nextstream.domain import lifecycle, mp4, paths
 from nextstream.domain.mp4 import Fragment, Movie
-from nextstream.domain.video import Rendition, Segment, Span, State, Video
+from nextstream.domain.video import Rendition, Segment, Span, Video
 from nextstream.errors import NotFound, ObjectNotFound, VideoNotReady
 from nextstream.ports import Platform
 
@@ -48,9 +48,8 @@ class Download:
 
 
 def on_offer(platform: Platform, video: Video) -> Sequence[Rendition]:
-    """Give the renditions that can be downloaded: all of a video that is ready, or none."""
-    ready = platform.settings.downloads and video.state is State.READY
-    return video.renditions if ready else ()
+    """Give the renditions that can be downloaded: all that a finished encode made, or none."""
+    return video.renditions if platform.settings.downloads else ()
 
 
 def find(platform: Platform, video_id: str, name: str, *, sound: bool) -> Download:
@@ -61,7 +60,7 @@ def find(platform: Platform, video_id: str, name: str, *, sound: bool) -> Downlo
     """
     with platform.database.transaction() as tx:
         video = tx.videos.get(video_id)
-    if video.state not in lifecycle.ENDED:
+    if not video.renditions and video.state not in lifecycle.ENDED:
         raise VideoNotReady
     offered = on_offer(platform, video)
     chosen = next((r for r in offered if r.name == name and r.is_video != sound), None)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nextstream.domain import paths, storyboard
-from nextstream.domain.plan import Piece, Plan
-from nextstream.domain.video import Rendition, Segment, State, Video
+from nextstream.domain.plan import GOPS_PER_SEGMENT, Piece, Plan
+from nextstream.domain.video import Rendition, Segment, Video
 from nextstream.errors import NotFound, VideoNotReady
 from nextstream.ports import EncodedPiece, Platform
 from nextstream.services import packaging
@@ -15,12 +15,14 @@ from nextstream.services import packaging
 POSTER_SIDE = 720  # no rung with a longer short side is a poster's
 POSTER_WITHIN_S = 60  # a poster from later on might tell too much
 WIDEST = 1920
+LEAST_FRAME_S = 0.001  # shorter than any frame
 
 
 @dataclass(frozen=True)
 class Frame:
     """One frame of a rung; `index` counts within the GOP that begins at `offset` in its segment."""
 
+    version: int
     rendition: Rendition
     segment: Segment
     offset: int
@@ -32,7 +34,7 @@ class Frame:
 class Thumbnail:
     """A picture that can be made: `etag` tells it from all others before it is."""
 
-    video: Video
+    video_id: str
     frame: Frame
     width: int
     height: int
@@ -51,7 +53,7 @@ def publish(platform: Platform, video: Video, renditions: Sequence[Rendition]) -
     plan = video.plan
     if plan is None or not plan.tile_frames or not plan.rungs:
         return
-    poster = _picture(platform, video, _best(plan, renditions), "jpg")
+    poster = _picture(platform, video.id, _best(video.version, renditions), "jpg")
     root, tree = paths.root(video.id), paths.tree(video.id, video.version)
     above = f"{paths.version_folder(video.version)}/{paths.THUMBS}/"
     for folder, prefix in ((f"{tree}/{paths.THUMBS}", ""), (root, above)):
@@ -69,65 +71,71 @@ def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbn
     with platform.database.transaction() as tx:
         video = tx.videos.get(video_id)
         done = [] if video.renditions else tx.pieces.list(video_id, video.version)
-    plan = video.plan
-    if plan is None or video.state not in (State.ENCODING, State.READY):
-        raise VideoNotReady
-    if not plan.rungs:
-        raise NotFound("The video has no picture.")
     made = [part for task in done for part in task.renditions]
-    parts = video.renditions or packaging.join(plan, made)
-    number = min(int(time_s * plan.rate), plan.frames - 1)
+    parts = video.renditions or (packaging.join(video.plan, made) if video.plan else ())
     rungs = sorted((part for part in parts if part.is_video), key=lambda part: part.width)
-    frames = [frame for rung in rungs if (frame := _locate(plan, rung, number))]
+    if video.renditions and not rungs:
+        raise NotFound("The video has no picture.")
+    if video.renditions:  # all is there, so what lies beyond is the end
+        time_s = min(time_s, float(rungs[0].duration_s) - LEAST_FRAME_S)
+    frames = [frame for rung in rungs if (frame := _locate(video.version, rung, time_s))]
     if not frames:
         raise VideoNotReady
     frame = next((each for each in frames if each.rendition.width >= width), frames[-1])
     width = min(width, frame.rendition.width)
     height = max(1, round(width * frame.rendition.height / frame.rendition.width))
-    etag = f"{video.version}-{frame.rendition.name}-{number}-{width}"
-    return Thumbnail(video, frame, width, height, etag)
+    place = f"{frame.segment.number}-{frame.offset}-{frame.index}"
+    return Thumbnail(
+        video.id, frame, width, height, f"{frame.version}-{frame.rendition.name}-{place}-{width}"
+    )
 
 
 def make(platform: Platform, found: Thumbnail, form: str) -> bytes:
     """Decode a thumbnail as `jpg` or `webp`; raises EncoderBusy and EncoderFailed."""
-    return _picture(platform, found.video, found.frame, form, (found.width, found.height))
+    return _picture(platform, found.video_id, found.frame, form, (found.width, found.height))
 
 
-def _best(plan: Plan, renditions: Sequence[Rendition]) -> Frame:
+def _best(version: int, renditions: Sequence[Rendition]) -> Frame:
     """Choose the poster: the keyframe that took the most bytes has the most to see, and isn't black."""
     rungs = sorted((r for r in renditions if r.is_video), key=lambda r: r.width * r.height)
     fitting = [r for r in rungs if min(r.width, r.height) <= POSTER_SIDE]
     rung = (fitting or rungs[:1])[-1]
-    last = max(1, int(POSTER_WITHIN_S * plan.rate))
-    starts = range(0, min(plan.frames, last), plan.gop_frames)
-    frames = [frame for start in starts if (frame := _locate(plan, rung, start))]
-    return max(frames, key=_keyframe_bytes)
+    first = max(1, POSTER_WITHIN_S * rung.timescale // rung.gop_ticks)
+    frames = [_frame(version, rung, s, n, 0) for s in rung.segments for n in range(len(s.keyframes))]
+    return max(frames[:first], key=_keyframe_bytes)
 
 
 def _keyframe_bytes(frame: Frame) -> int:
     return next(k.size_bytes for k in frame.segment.keyframes if k.offset == frame.offset)
 
 
-def _locate(plan: Plan, rung: Rendition, number: int) -> Frame | None:
-    """Find a frame's GOP in the stored segments; None where it isn't there."""
-    wanted = number // plan.segment_frames + 1
-    segment = next((s for s in rung.segments if s.number == wanted), None)
-    if segment is None:
+def _locate(version: int, rung: Rendition, time_s: float) -> Frame | None:
+    """Find the frame shown at a time in the stored segments; None where it isn't there."""
+    gop, ticks = divmod(
+        round(time_s * rung.timescale), rung.gop_ticks
+    )  # a float may fall short of a tick
+    wanted, within = divmod(gop, GOPS_PER_SEGMENT)
+    segment = next((s for s in rung.segments if s.number == wanted + 1), None)
+    if segment is None or within >= len(segment.keyframes):
         return None
-    gop, index = divmod(number % plan.segment_frames, plan.gop_frames)
+    # What was encoded before frames were counted shows the keyframe.
+    return _frame(version, rung, segment, within, ticks // (rung.frame_ticks or rung.gop_ticks))
+
+
+def _frame(version: int, rung: Rendition, segment: Segment, gop: int, index: int) -> Frame:
     starts = [key.offset for key in segment.keyframes] + [segment.size_bytes]
-    return Frame(rung, segment, starts[gop], starts[gop + 1] - starts[gop], index)
+    return Frame(version, rung, segment, starts[gop], starts[gop + 1] - starts[gop], index)
 
 
 def _picture(
-    platform: Platform, video: Video, frame: Frame, form: str, size: tuple[int, int] | None = None
+    platform: Platform, video_id: str, frame: Frame, form: str, size: tuple[int, int] | None = None
 ) -> bytes:
     """Read one GOP from storage, and decode it up to the frame."""
     name, storage = frame.rendition.name, platform.storage
     width, height = size or (frame.rendition.width, frame.rendition.height)
-    key = paths.segment(video.id, video.version, name, frame.segment.number)
+    key = paths.segment(video_id, frame.version, name, frame.segment.number)
     gop = b"".join(storage.stream(key, frame.offset, frame.size_bytes))
-    film = storage.read(paths.init(video.id, video.version, name)) + gop
+    film = storage.read(paths.init(video_id, frame.version, name)) + gop
     return platform.encoder.picture(film, frame.index, width, height, form)
 
 

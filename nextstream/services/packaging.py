@@ -67,6 +67,7 @@ def store_chunk(
         width=rung.width,
         height=rung.height,
         gop_ticks=plan.gop_ticks,
+        frame_ticks=int(plan.timescale / plan.rate),
     )
 
 

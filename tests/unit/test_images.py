@@ -161,6 +161,15 @@ def test_parts_that_are_done_can_be_asked_for_while_the_rest_is_encoded(
     assert client.get(f"{AT}.jpg?time=7").get_json()["code"] == "video_not_ready"
 
 
+def test_a_rung_encoded_before_frames_were_counted_shows_its_keyframes(
+    platform: Platform, ready: Video, client: FlaskClient
+) -> None:
+    older = tuple(replace(rendition, frame_ticks=0) for rendition in ready.renditions)
+    with platform.database.transaction() as tx:
+        tx.videos.save(replace(ready, renditions=older))
+    assert frame(client.get(f"{AT}.jpg?time=3.9").data)[1] == 48
+
+
 def test_an_operator_may_have_no_thumbnails(platform: Platform, ready: Video) -> None:
     settings = replace(platform.settings, thumbnails_at_once=0)
     client = create_app(replace(platform, settings=settings), "streaming").test_client()
