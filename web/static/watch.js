@@ -35,8 +35,9 @@ function offerDownloads(found) {
     const rendition = found.renditions.find((each) => each.name === download.rendition);
     const link = document.createElement("a");
     link.href = download.url;
+    const language = rendition.language === "und" ? "" : ` (${rendition.language})`;
     link.textContent = rendition.kind === "video"
-      ? `${Math.min(rendition.width, rendition.height)}p video` : `Sound alone (${rendition.language})`;
+      ? `${Math.min(rendition.width, rendition.height)}p video` : `Sound alone${language}`;
     const item = document.createElement("li");
     item.append(link);
     return item;
