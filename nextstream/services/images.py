@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nextstream.domain import paths, storyboard
+from nextstream.domain import lifecycle, paths, storyboard
 from nextstream.domain.plan import GOPS_PER_SEGMENT, Piece, Plan
 from nextstream.domain.video import Rendition, Segment, Video
 from nextstream.errors import NotFound, VideoNotReady
@@ -66,7 +66,7 @@ def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbn
     """Find the frame shown at a time, or the last, in the smallest rung that is as wide as `width`.
 
     The picture is never wider than the rung. While the video is being encoded, the parts that are
-    done can be asked for. Raises VideoNotFound, VideoNotReady, and NotFound for sound alone.
+    done can be asked for. Raises VideoNotFound, VideoNotReady, and NotFound where there is no picture.
     """
     with platform.database.transaction() as tx:
         video = tx.videos.get(video_id)
@@ -74,20 +74,22 @@ def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbn
     made = [part for task in done for part in task.renditions]
     parts = video.renditions or (packaging.join(video.plan, made) if video.plan else ())
     rungs = sorted((part for part in parts if part.is_video), key=lambda part: part.width)
-    if video.renditions and not rungs:
-        raise NotFound("The video has no picture.")
-    if video.renditions:  # all is there, so what lies beyond is the end
+    if video.renditions and rungs:  # all is there, so what lies beyond is the end
         time_s = min(time_s, float(rungs[0].duration_s) - LEAST_FRAME_S)
     frames = [frame for rung in rungs if (frame := _locate(video.version, rung, time_s))]
     if not frames:
-        raise VideoNotReady
+        raise NotFound if video.renditions or video.state in lifecycle.ENDED else VideoNotReady
+    return _fit(video, frames, width)
+
+
+def _fit(video: Video, frames: Sequence[Frame], width: int) -> Thumbnail:
+    """Take the smallest of one frame's pictures that is wide enough."""
     frame = next((each for each in frames if each.rendition.width >= width), frames[-1])
     width = min(width, frame.rendition.width)
     height = max(1, round(width * frame.rendition.height / frame.rendition.width))
     place = f"{frame.segment.number}-{frame.offset}-{frame.index}"
-    return Thumbnail(
-        video.id, frame, width, height, f"{frame.version}-{frame.rendition.name}-{place}-{width}"
-    )
+    etag = f"{frame.version}-{frame.rendition.name}-{place}-{width}"
+    return Thumbnail(video.id, frame, width, height, etag)
 
 
 def make(platform: Platform, found: Thumbnail, form: str) -> bytes:

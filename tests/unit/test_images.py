@@ -15,7 +15,7 @@ from nextstream.domain import paths
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import PROBE
 from nextstream.domain.video import State, Video, Visibility
-from nextstream.errors import EncoderBusy
+from nextstream.errors import EncoderBusy, SourceNotVideo
 from nextstream.ports import Platform
 from nextstream.services import images, rights, transcoding
 from web import create_app
@@ -168,6 +168,15 @@ def test_a_rung_encoded_before_frames_were_counted_shows_its_keyframes(
     with platform.database.transaction() as tx:
         tx.videos.save(replace(ready, renditions=older))
     assert frame(client.get(f"{AT}.jpg?time=3.9").data)[1] == 48
+
+
+def test_an_encode_that_failed_is_not_waited_for(
+    platform: Platform, encoder: MemoryEncoder, client: FlaskClient
+) -> None:
+    encoder.failing["probe"] = SourceNotVideo()
+    transcoding.run(platform, ID, 1, slots=1)
+    for name in ("thumbnail.jpg", "download/v240.mp4"):
+        assert client.get(f"/v/{ID}/{name}").get_json()["code"] == "not_found"
 
 
 def test_an_operator_may_have_no_thumbnails(platform: Platform, ready: Video) -> None:
