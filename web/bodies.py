@@ -7,7 +7,7 @@ from typing import Any
 
 from nextstream.domain import paths
 from nextstream.domain.accounts import Account
-from nextstream.domain.video import Failure, Rendition, SourceInfo, Video
+from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry, Worker
 from nextstream.services.progress import Progress
@@ -101,7 +101,7 @@ def delivery(found: Delivery) -> dict[str, Any]:
 def is_playable(found: Video) -> bool:
     """Tell whether players can begin with a video."""
     encoding = found.state is State.ENCODING and found.playable_at is not None
-    return encoding or found.state is State.READY
+    return encoding or found.public_version is not None
 
 
 def event(entry: OutboxEntry) -> dict[str, Any]:

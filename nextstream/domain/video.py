@@ -194,3 +194,8 @@ class Video:
     public_version: int | None = None
     priority: Priority = Priority.NORMAL
     options: Options = Options()
+
+    @property
+    def shown_version(self) -> int:
+        """Give the version of `renditions`, or the first that is coming."""
+        return self.public_version or self.version

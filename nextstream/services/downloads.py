@@ -68,13 +68,13 @@ def find(platform: Platform, video_id: str, name: str, *, sound: bool) -> Downlo
         raise NotFound
     first_sound = next((r for r in offered if not r.is_video), None)
     tracks = (chosen,) if sound or first_sound is None else (chosen, first_sound)
-    key = paths.download_index(video.id, video.version, name)
+    key = paths.download_index(video.id, video.shown_version, name)
     try:
         parts = tuple(_read_index(platform, video, tracks, key))
     except ObjectNotFound:
         _write_index(platform, key, _build(platform, video, tracks))
         parts = tuple(_read_index(platform, video, tracks, key))
-    etag = f"{video.version}-{name}-{sum(part.span.size_bytes for part in parts):x}"
+    etag = f"{video.shown_version}-{name}-{sum(part.span.size_bytes for part in parts):x}"
     return Download(video, chosen, parts, etag)
 
 
@@ -99,7 +99,8 @@ def _build(platform: Platform, video: Video, tracks: Sequence[Rendition]) -> Mov
             return (fragment for found in jobs for fragment in found)
 
         inits = [
-            platform.storage.read(paths.init(video.id, video.version, track.name)) for track in tracks
+            platform.storage.read(paths.init(video.id, video.shown_version, track.name))
+            for track in tracks
         ]
         made = mp4.make([(init, t.timescale, read(t)) for init, t in zip(inits, tracks, strict=True)])
     log.info("download indexed", video_id=video.id, rendition=tracks[0].name, runs=len(made.runs))
@@ -110,7 +111,7 @@ def _fragments(
     platform: Platform, video: Video, rendition: Rendition, segment: Segment
 ) -> list[Fragment]:
     """Read the moofs of a segment, and none of its samples."""
-    key = paths.segment(video.id, video.version, rendition.name, segment.number)
+    key = paths.segment(video.id, video.shown_version, rendition.name, segment.number)
 
     def read(offset: int, size_bytes: int) -> bytes:
         return b"".join(platform.storage.stream(key, offset, size_bytes))
@@ -143,4 +144,4 @@ def _read_index(
     rows = b"".join(platform.storage.stream(key, _HEAD.size, runs * _RUN.size))
     for track, number, offset, size_bytes in _RUN.iter_unpack(rows):
         name = tracks[track].name
-        yield Part(paths.segment(video.id, video.version, name, number), Span(offset, size_bytes))
+        yield Part(paths.segment(video.id, video.shown_version, name, number), Span(offset, size_bytes))

@@ -76,7 +76,7 @@ def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbn
     rungs = sorted((part for part in parts if part.is_video), key=lambda part: part.width)
     if video.renditions and rungs:  # all is there, so what lies beyond is the end
         time_s = min(time_s, float(rungs[0].duration_s) - LEAST_FRAME_S)
-    frames = [frame for rung in rungs if (frame := _locate(video.version, rung, time_s))]
+    frames = [frame for rung in rungs if (frame := _locate(video.shown_version, rung, time_s))]
     if not frames:
         raise NotFound if video.renditions or video.state in lifecycle.ENDED else VideoNotReady
     return _fit(video, frames, width)

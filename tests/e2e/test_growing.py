@@ -162,6 +162,21 @@ def test_a_page_that_gets_no_events_asks_now_and_then(planned: Encode, user: Cli
         assert sum(url.endswith("/events") for url in viewer.requested) > 1
 
 
+def test_a_private_video_plays_for_its_owner_alone(encode: Encode, user: Client) -> None:
+    while encode.pieces:
+        encode.step()
+    user.patch(f"/api/v1/videos/{encode.video_id}", json={"visibility": "private"})
+    time.sleep(1.2)  # rights are remembered for a second
+    page_url = f"{user.site.url}/watch/{encode.video_id}"
+    with player.opened() as guest:
+        guest.page.goto(page_url)
+        guest.page.get_by_text("There is no such video").wait_for(timeout=60_000)
+    with player.opened() as viewer:
+        log_in(viewer, user)
+        viewer.watch(page_url)
+        assert viewer.failed == [], viewer.failed
+
+
 @dataclass(frozen=True)
 class Player:
     """A player as its users get it, and the script that makes it play."""

@@ -25,7 +25,18 @@ from nextstream.errors import (
     WrongState,
 )
 from nextstream.ports import Platform, Report, Task, Wanted
-from nextstream.services import claims, encodes, feeding, fleet, library, purging, transcoding, uploads
+from nextstream.services import (
+    claims,
+    downloads,
+    encodes,
+    feeding,
+    fleet,
+    images,
+    library,
+    purging,
+    transcoding,
+    uploads,
+)
 
 ADA = Account("ada", "ada", "", Role.UPLOADER, HandClock().now())
 BOB = replace(ADA, id="bob", name="bob")
@@ -216,6 +227,8 @@ def test_a_video_plays_its_old_encode_until_the_new_one_is_ready(
     assert (begun.version, begun.public_version, begun.renditions) == (2, 1, old.renditions)
     master = platform.storage.read(f"videos/{video.id}/master.m3u8").decode()
     assert "v1/" in master
+    assert images.find(platform, video.id, 1.0, 320).frame.version == 1
+    assert "/v1/" in downloads.find(platform, video.id, "v720", sound=False).parts[-1].key
     ready = run(platform, video, 2)
     assert (ready.state, ready.public_version) == (State.READY, 2)
     assert [r.name for r in ready.renditions] == ["v720", "v240", "a0"]

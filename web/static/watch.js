@@ -66,13 +66,13 @@ function showProgress(found) {
 function show(found) {
   describe(found);
   duration_s = found.source?.duration_s ?? 0;
-  if (found.playable) play();
+  if (found.playable) play(found);
   at("cancel").hidden = !words.CANCELLABLE.has(found.state);
   at("retry").hidden = !words.RETRYABLE.has(found.state);
   if (!words.ENDED.has(found.state)) { showProgress(found); return false; }
   at("rungs").replaceChildren();
   at("encoding").textContent = "";
-  if (found.state === "ready") decorate();
+  if (found.state === "ready") begun.then(decorate);
   else { playing = false; say(words.state(found), words.failure(found)); }
   return true;
 }
@@ -116,10 +116,23 @@ async function isPublic() {
 let playing = false;
 let duration_s = 0; // as the probe found it; playlists that grow don't know it yet
 
-function play() {
+let begun = Promise.resolve(); // kept when the player may fetch the video's files
+
+function play(found) {
   if (playing) return;
   playing = true;
   say("");
+  begun = letIn(found);
+  begun.then(start, (problem) => say(problem.message));
+}
+
+/** Get this browser the cookie that a private video's files ask for. */
+async function letIn(found) {
+  if (found?.visibility === "private")
+    await call("POST", `/videos/${encodeURIComponent(id)}/playback`, { cookie: true });
+}
+
+function start() {
   if (window.Hls?.isSupported()) playByScript();
   else if (video.canPlayType("application/vnd.apple.mpegurl")) video.src = source;
   else say("This browser can't play HLS.");
