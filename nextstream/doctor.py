@@ -76,6 +76,15 @@ def _codecs(settings: Settings) -> str:
     return "ffmpeg has all that sources may need"
 
 
+def _ladder(settings: Settings) -> str:
+    if unable := wiring.toolchain(settings).unable(settings.codec_names):
+        raise Fault(
+            f"ffmpeg lacks {', '.join(unable)}, which NEXTSTREAM_CODECS={settings.codecs} needs; "
+            "choose other codecs, or name another ffmpeg with NEXTSTREAM_FFMPEG."
+        )
+    return f"pictures become {', '.join(settings.codec_names)}"
+
+
 def _data_folder(settings: Settings) -> str:
     folder = settings.data_dir.absolute()
     place = next(path for path in (folder, *folder.parents) if path.exists())
@@ -181,6 +190,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], str], bool], ...] = (
     ("Python", _python, True),
     ("ffmpeg", _ffmpeg, True),
     ("codecs", _codecs, False),
+    ("ladder", _ladder, True),
     ("data folder", _data_folder, True),
     ("disk space", _space, False),
     ("port", _port, True),

@@ -251,6 +251,18 @@ class SourceTooLarge(MediaError):
     code = "source_too_large"
 
 
+class SubtitlesInvalid(MediaError):
+    """The file holds no subtitles that can be read; upload SRT or WebVTT."""
+
+    code = "subtitles_invalid"
+
+
+class SubtitlesNotFound(NotFound):
+    """The video has no such subtitles."""
+
+    code = "subtitles_not_found"
+
+
 class EncoderFailed(MediaError):
     """The encoder failed on this video; try again, and tell the operator if it stays so."""
 

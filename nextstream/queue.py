@@ -13,7 +13,12 @@ UPKEEP = "upkeep"
 WEBHOOKS = "webhooks"
 
 DELIVER_TASK = "webhooks.deliver"
-_TASKS = {Kind.PROBE: "media.probe", Kind.AUDIO: "media.audio", Kind.PUBLISH: "media.publish"}
+_TASKS = {
+    Kind.PROBE: "media.probe",
+    Kind.AUDIO: "media.audio",
+    Kind.TEXT: "media.text",
+    Kind.PUBLISH: "media.publish",
+}
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 

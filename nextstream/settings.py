@@ -15,6 +15,7 @@ from nextstream import machine
 from nextstream.errors import Misconfigured
 
 PREFIX = "NEXTSTREAM_"
+CODECS = ("h264", "hevc", "av1")
 
 
 def _set(default: Any, doc: str, *, secret: bool = False) -> Any:
@@ -88,7 +89,17 @@ class Settings:
     upload_max_bytes: int = _set(64 * 1024**3, "Largest file that is accepted, in bytes.")
     source_max_s: int = _set(12 * 3600, "Longest video that is accepted, in seconds.")
     source_max_pixels: int = _set(36_000_000, "Largest picture that is accepted, in pixels.")
-    heights: str = _set("1080,720,480,360,240", "Short sides of the ladder's rungs, in pixels.")
+    heights: str = _set(
+        "2160,1440,1080,720,480,360,240", "Short sides of the ladder's rungs, in pixels."
+    )
+    top_rungs: int = _set(
+        2, "Rungs of the largest picture from 720 up; the second has a lower rate, for a third more CPU."
+    )
+    codecs: str = _set(
+        "h264", "Codecs of the picture, each a ladder of its own: `h264`, `hevc` and `av1`, with commas."
+    )
+    hevc_preset: str = _set("veryfast", "Preset of x265, as `preset`.")
+    av1_preset: str = _set("9", "Preset of SVT-AV1: lower is slower and smaller.")
     preset: str = _set("veryfast", "Preset of x264: slower is smaller.")
     crf: int = _set(23, "Constant rate factor of x264: lower is better and larger.")
     chunk_s: int = _set(24, "Longest chunk that one worker encodes at a time, in seconds.")
@@ -187,6 +198,14 @@ class Settings:
         if not all(word.strip().isdigit() and int(word) % 2 == 0 for word in words):
             raise Misconfigured(f"{PREFIX}HEIGHTS must be even numbers with commas, as 1080,720,360.")
         return tuple(int(word) for word in words)
+
+    @property
+    def codec_names(self) -> tuple[str, ...]:
+        """Give the picture's codecs, H.264 first; raises Misconfigured for others or none."""
+        chosen = {word.strip() for word in self.codecs.split(",")}
+        if not chosen or not chosen <= set(CODECS):
+            raise Misconfigured(f"{PREFIX}CODECS must be of h264, hevc and av1, with commas.")
+        return tuple(name for name in CODECS if name in chosen)
 
 
 def _read_file(variable: str, path: str) -> str:

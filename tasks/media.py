@@ -59,6 +59,12 @@ def audio(self: MediaTask, video_id: str, version: int, name: str) -> None:
     transcoding.encode(platform.current(), video_id, version, name, self.request.hostname)
 
 
+@app.task(name="media.text", base=MediaTask, bind=True)
+def text(self: MediaTask, video_id: str, version: int, name: str) -> None:
+    """Take all subtitles out of the source."""
+    transcoding.encode(platform.current(), video_id, version, name, self.request.hostname)
+
+
 @app.task(name="media.publish", base=MediaTask, bind=True)
 def publish(self: MediaTask, video_id: str, version: int) -> None:
     """Write the playlists when all pieces are there."""

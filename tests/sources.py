@@ -15,7 +15,7 @@ def tools() -> Toolchain:
     return Toolchain.find(Settings())
 
 
-def run(*arguments: str | Path) -> str:
+def run(*arguments: str | Path | float) -> str:
     """Run ffmpeg, and give what it writes to stdout."""
     command = [tools().ffmpeg, "-nostdin", "-loglevel", "error", "-y", *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
@@ -58,6 +58,71 @@ def silent(path: Path, *, seconds: float = 8) -> Path:
     run(
         *("-f", "lavfi", "-i", f"testsrc2=size=320x240:rate=25:duration={seconds}"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", path),
+    )
+    return path
+
+
+def anamorphic(path: Path, *, seconds: float = 9) -> Path:
+    """Make PAL's wide pictures: 720x576 that are shown as 1024x576."""
+    run(
+        *("-f", "lavfi", "-i", f"testsrc2=size=720x576:rate=25:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"),
+        *("-vf", "setsar=64/45", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
+        *("-c:a", "aac", path),
+    )
+    return path
+
+
+SUBRIP = """1
+00:00:01,000 --> 00:00:03,500
+Hello <i>there</i>
+
+2
+00:00:09,000 --> 00:00:11,000
+<font color="red">Second</font> line
+"""
+
+CHAPTERS = """;FFMETADATA1
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=6000
+title=Opening
+[CHAPTER]
+TIMEBASE=1/1000
+START=6000
+END=13000
+title=The rest
+"""
+
+
+def rich(
+    path: Path, *, seconds: float = 13, rate: str = "24", size: str = "320x180", offset_s: float = 0
+) -> Path:
+    """Make 5.1 sound in English and, by default, stereo in German; three subtitles; two chapters."""
+    subtitles, chapters = path.with_suffix(".srt"), path.with_suffix(".txt")
+    subtitles.write_text(SUBRIP)
+    chapters.write_text(CHAPTERS)
+    surround = "[1:a]pan=5.1|FL=c0|FR=c0|FC=c0|LFE=c0|BL=c0|BR=c0[surround]"
+    run(
+        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=880:duration={seconds}"),
+        *("-i", subtitles, "-i", chapters, "-filter_complex", surround),
+        *("-map", "0:v", "-map", "[surround]", "-map", "2:a", "-map", "3", "-map", "3", "-map", "3"),
+        *("-map_chapters", "4", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "100"),
+        *("-pix_fmt", "yuv420p", "-c:a", "aac", "-c:s:0", "srt", "-c:s:1", "ass", "-c:s:2", "webvtt"),
+        *("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger"),
+        *(
+            "-disposition:a:0",
+            "0",
+            "-disposition:a:1",
+            "default",
+            "-disposition:s:1",
+            "hearing_impaired",
+        ),
+        *("-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre"),
+        *("-metadata:s:s:2", "language=ger", "-t", seconds, "-output_ts_offset", offset_s, path),
     )
     return path
 

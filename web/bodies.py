@@ -7,7 +7,15 @@ from typing import Any
 
 from nextstream.domain import paths
 from nextstream.domain.accounts import Account
-from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video
+from nextstream.domain.video import (
+    AudioTrack,
+    Failure,
+    Rendition,
+    SourceInfo,
+    State,
+    TextTrack,
+    Video,
+)
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry, Worker
 from nextstream.services.progress import Progress
@@ -161,13 +169,32 @@ def _source(source: SourceInfo) -> dict[str, Any]:
             "fps": round(float(picture.rate), 3),
         },
         "audio": [
-            {"codec": each.codec, "channels": each.channels, "language": each.language}
-            for each in source.audio
+            {"codec": each.codec, "channels": each.channels, **_track(each)} for each in source.audio
+        ],
+        "subtitles": [{"codec": each.codec, **_track(each)} for each in source.texts],
+        "chapters": [
+            {
+                "start_s": round(float(each.start_s), 3),
+                "end_s": round(float(each.end_s), 3),
+                "title": each.title,
+            }
+            for each in source.chapters
         ],
     }
 
 
+def _track(found: AudioTrack | TextTrack | Rendition) -> dict[str, Any]:
+    return {"language": found.language, "title": found.title, "purpose": found.purpose}
+
+
+def subtitles(found: Rendition) -> dict[str, Any]:
+    """Describe subtitles that a video has."""
+    return {"name": found.name, "kind": "text", **_track(found), "uploaded": found.is_uploaded}
+
+
 def _rendition(rendition: Rendition) -> dict[str, Any]:
+    if rendition.is_text:
+        return subtitles(rendition)
     body = {
         "name": rendition.name,
         "kind": "video" if rendition.is_video else "audio",
@@ -177,7 +204,7 @@ def _rendition(rendition: Rendition) -> dict[str, Any]:
     }
     if rendition.is_video:
         return {**body, "width": rendition.width, "height": rendition.height}
-    return {**body, "channels": rendition.channels, "language": rendition.language}
+    return {**body, "channels": rendition.channels, **_track(rendition)}
 
 
 def _download(found: Video, rendition: Rendition, base_url: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from nextstream.adapters import processes
 from nextstream.adapters.scratch import Scratch
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import ffmpeg, probe, storyboard
+from nextstream.domain import captions, ffmpeg, probe, storyboard
 from nextstream.domain.plan import Piece, Plan, Voice
 from nextstream.domain.video import SourceInfo
 from nextstream.errors import EncoderBusy, EncoderFailed, SourceNotVideo
@@ -65,6 +65,16 @@ class FfmpegEncoder:
         """Make a whole audio track, which needs no scratch space: it comes through a pipe."""
         command = ffmpeg.audio_command(self._tools.ffmpeg, source, plan, voice)
         yield from processes.stream(command)
+
+    def extract_texts(self, source: str, plan: Plan, report: Report) -> Iterator[EncodedPiece]:
+        """Give all subtitles of a source; those with nothing in them are left out."""
+        with self._scratch.folder(len(plan.texts) * captions.MAX_BYTES) as folder:
+            command = ffmpeg.text_command(self._tools.ffmpeg, source, plan, folder)
+            processes.run(command, "out_time_us", lambda _: report(0))
+            for text in plan.texts:
+                path = Path(folder, f"{text.name}.vtt")
+                if path.exists() and path.stat().st_size <= captions.MAX_BYTES:
+                    yield EncodedPiece(text.name, path.read_bytes())
 
     def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:
         """Decode one frame of our own segments."""

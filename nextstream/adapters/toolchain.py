@@ -21,10 +21,12 @@ NEEDED = {
 }
 # What only some sources need; doctor names them.
 WANTED = {
-    "-encoders": ("libwebp",),  # thumbnails
+    "-encoders": ("libwebp", "webvtt"),  # thumbnails, subtitles
     "-filters": ("zscale", "tonemap", "bwdif"),
     "-decoders": ("libdav1d", "hevc", "vp9"),
 }
+# What makes each codec of the ladder.
+ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 LEAST_MAJOR = 6  # older ones rebase times another way, and know holes in playlists
 
 
@@ -54,6 +56,10 @@ class Toolchain:
     def lacking(self) -> tuple[str, ...]:
         """Give what this ffmpeg lacks that only some sources need."""
         return missing(self.ffmpeg, WANTED)
+
+    def unable(self, codecs: Sequence[str]) -> tuple[str, ...]:
+        """Give the encoders this ffmpeg lacks for the ladder's codecs."""
+        return missing(self.ffmpeg, {"-encoders": [ENCODERS[codec] for codec in codecs]})
 
 
 def missing(binary: str, wanted: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

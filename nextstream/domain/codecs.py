@@ -10,16 +10,12 @@ from nextstream.domain.plan import Plan, Rung, Voice
 def video_options(plan: Plan, rung: Rung, threads: int) -> dict[str, Any]:
     """Give the output options of a rung, as ffmpeg-python takes them."""
     return {
-        "c:v": "libx264",
-        "preset": plan.preset,
-        "profile:v": "high",  # HLS Authoring Specification 1.4
+        **_ENCODERS[rung.codec](plan, rung, threads),
+        "preset": rung.preset or plan.preset,
         "crf": rung.crf,  # capped CRF: easy pictures cost less,
         "maxrate": rung.maxrate_bps,  # hard ones no more than the ladder says
         "bufsize": rung.bufsize_bits,
         "g": plan.gop_frames,  # in frames: times drift off the grid at 29.97 and 59.94
-        "keyint_min": plan.gop_frames,
-        "sc_threshold": 0,  # keyframes on the grid alone, the same in every rung
-        "bf": 2,
         "threads": threads,
         "color_range": "tv",
         **_packaging(),
@@ -28,6 +24,43 @@ def video_options(plan: Plan, rung: Rung, threads: int) -> dict[str, Any]:
         # rest is how our reader wants it.
         "movflags": "+frag_keyframe+delay_moov+default_base_moof+skip_trailer",
     }
+
+
+def _x264(plan: Plan, _rung: Rung, _threads: int) -> dict[str, Any]:
+    return {
+        "c:v": "libx264",
+        "profile:v": "high",  # HLS Authoring Specification 1.4
+        "keyint_min": plan.gop_frames,
+        "sc_threshold": 0,  # keyframes on the grid alone, the same in every rung
+        "bf": 2,
+    }
+
+
+def _x265(plan: Plan, _rung: Rung, threads: int) -> dict[str, Any]:
+    parameters = {
+        "min-keyint": plan.gop_frames,
+        "scenecut": 0,  # keyframes on the grid alone,
+        "open-gop": 0,  # each a place to start from (HLS Authoring Specification 7.4)
+        "repeat-headers": 0,  # parameter sets in the init segment, as hvc1 means (1.10)
+        "info": 0,  # no list of options in the stream
+        "pools": threads,  # x265 ignores ffmpeg's count
+        "frame-threads": 1,  # frames side by side would give other bytes each time
+        "log-level": "error",
+    }
+    return {
+        "c:v": "libx265",
+        "tag:v": "hvc1",
+        "profile:v": "main",
+        "x265-params": ":".join(f"{name}={value}" for name, value in parameters.items()),
+    }
+
+
+def _svt_av1(_plan: Plan, _rung: Rung, threads: int) -> dict[str, Any]:
+    # Keyframes on the grid alone; SVT-AV1 ignores ffmpeg's count of threads.
+    return {"c:v": "libsvtav1", "svtav1-params": f"scd=0:lp={threads}"}
+
+
+_ENCODERS = {"h264": _x264, "hevc": _x265, "av1": _svt_av1}
 
 
 def audio_options(voice: Voice) -> dict[str, Any]:
@@ -55,6 +88,18 @@ def picture_options(form: str) -> dict[str, Any]:
         "format": "image2",
         "update": 1,  # the name is a name, and no pattern of numbers
         "flags": "+bitexact",  # no name of the encoder inside: the same picture is the same bytes
+    }
+
+
+def text_options(codec: str) -> dict[str, Any]:
+    """Give the output options of a track of subtitles, which becomes WebVTT."""
+    return {
+        # WebVTT stays as it is: decoded, it would lose where its cues stand.
+        "c:s": "copy" if codec == "webvtt" else "webvtt",
+        "format": "webvtt",
+        "map_metadata": -1,  # as for pictures
+        "map_chapters": -1,
+        "avoid_negative_ts": "disabled",  # times are the source's own; captions.shift moves them
     }
 
 

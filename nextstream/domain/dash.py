@@ -9,12 +9,20 @@ from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from nextstream.domain import hls, labels, paths
-from nextstream.domain.video import Rendition
+from nextstream.domain.video import Purpose, Rendition
 
 NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"  # the one of segment templates, static ones too
 CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
-ROLES = "urn:mpeg:dash:role:2011"
+ROLES = "urn:mpeg:dash:role:2011"  # ISO/IEC 23009-1, 5.8.5.5
+# A track's role by its purpose, where it isn't main or an alternative.
+PURPOSES = {
+    Purpose.COMMENTARY: "commentary",
+    Purpose.DESCRIPTION: "description",
+    Purpose.CLARITY: "enhanced-audio-intelligibility",
+    Purpose.CAPTIONS: "caption",
+    Purpose.FORCED: "forced-subtitle",
+}
 
 Attributes = Mapping[str, str | int]
 
@@ -42,20 +50,17 @@ def manifest(
     period = _add(mpd, "Period", {"id": "0", "start": "PT0S"})
     for rungs in _families([r for r in renditions if r.is_video]):
         _add_pictures(period, rungs, rate, target_s, prefix)
-    voices = [r for r in renditions if not r.is_video]
-    for voice, name in zip(voices, labels.names(voices), strict=True):
-        _add_sound(period, voice, name, "main" if voice is voices[0] else "alternate", target_s, prefix)
+    _add_sounds(period, [r for r in renditions if r.is_audio], target_s, prefix)
+    texts = [r for r in renditions if r.is_text]
+    for text, name in zip(texts, labels.names(texts), strict=True):
+        _add_text(period, text, name, prefix)
     ET.indent(mpd)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(mpd, encoding="unicode")}\n'
 
 
 def _families(rungs: Sequence[Rendition]) -> list[list[Rendition]]:
     """Group rungs by codec: a player can't switch from one to another inside an AdaptationSet."""
-
-    def family(rung: Rendition) -> str:
-        return rung.codec.partition(".")[0]
-
-    return [list(members) for _, members in groupby(sorted(rungs, key=family), key=family)]
+    return [list(members) for _, members in groupby(sorted(rungs, key=hls.rank), key=hls.rank)]
 
 
 def _add_pictures(
@@ -68,6 +73,16 @@ def _add_pictures(
         _add_track(adaptation, rung, {**size, "frameRate": frame_rate}, target_s, prefix)
 
 
+def _add_sounds(period: ET.Element, voices: Sequence[Rendition], target_s: int, prefix: str) -> None:
+    """Describe sound, each track and layout a set of its own; surround sound has its track's name."""
+    tracks = [voice for voice in voices if not voice.twin]
+    names = dict(zip((track.name for track in tracks), labels.names(tracks), strict=True))
+    for voice in voices:
+        is_main = voice.name == hls.default_sound(tracks).name
+        role = PURPOSES.get(voice.purpose, "main" if is_main else "alternate")
+        _add_sound(period, voice, names[voice.twin or voice.name], role, target_s, prefix)
+
+
 def _add_sound(
     period: ET.Element, voice: Rendition, name: str, role: str, target_s: int, prefix: str
 ) -> None:
@@ -76,6 +91,29 @@ def _add_sound(
     _add(adaptation, "Label").text = name
     _add(adaptation, "Role", {"schemeIdUri": ROLES, "value": role})
     _add_track(adaptation, voice, {}, target_s, prefix)
+
+
+def _add_text(period: ET.Element, text: Rendition, name: str, prefix: str) -> None:
+    """Describe subtitles: one WebVTT file for the whole period, beside the segments."""
+    adaptation = _add(
+        period,
+        "AdaptationSet",
+        {
+            "id": len(period),
+            "contentType": "text",
+            "mimeType": paths.MIME_TYPES["vtt"],
+            "lang": labels.language(text.language),
+        },
+    )
+    _add(adaptation, "Label").text = name
+    role = PURPOSES.get(text.purpose, "subtitle")
+    _add(adaptation, "Role", {"schemeIdUri": ROLES, "value": role})
+    about: Attributes = {
+        "id": text.name,
+        "bandwidth": max(1, math.ceil(8 * text.size_bytes / text.duration_s)),
+    }
+    representation = _add(adaptation, "Representation", about)
+    _add(representation, "BaseURL").text = f"{prefix}{text.name}/{paths.TEXT}"
 
 
 def _add_set(period: ET.Element, kind: str, more: Attributes | None = None) -> ET.Element:

@@ -96,7 +96,7 @@ def audio_command(binary: str, source: str, plan: Plan, voice: Voice) -> list[st
         ffmpeg.input(reading.name_input(source), **_seek(plan, Fraction(0)))[str(voice.source_index)]
         # Gaps are filled, and the track starts where the picture does.
         .filter("aresample", 48000, **{"async": 1}, first_pts=0)
-        .filter("aformat", channel_layouts="stereo")
+        .filter("aformat", channel_layouts="stereo" if voice.channels == 2 else "5.1")
         # As long as the picture: every rendition has to cover the same time (HLS 8.3).
         .filter("apad")
         .filter("atrim", end=_decimal(plan.duration_s))
@@ -121,6 +121,23 @@ def picture_command(
     call = ffmpeg.output(still, f"file:{folder}/picture.{form}", **codecs.picture_options(form))
     limit = ["-timelimit", str(PICTURE_CPU_S)]  # a picture is never worth more
     return list(call.compile(cmd=[*_running(binary), *limit]))
+
+
+def text_command(binary: str, source: str, plan: Plan, folder: str) -> list[str]:
+    """Build the ffmpeg call that takes all subtitles out of a source, `{folder}/{text.name}.vtt`.
+
+    Their times are the source's own, so that none is below 0, which WebVTT can't say.
+    """
+    tracks = ffmpeg.input(reading.name_input(source), **reading.OPTIONS)
+    outputs = [
+        ffmpeg.output(
+            tracks[str(text.source_index)],
+            f"file:{folder}/{text.name}.vtt",
+            **codecs.text_options(text.codec),
+        )
+        for text in plan.texts
+    ]
+    return list(ffmpeg.merge_outputs(*outputs).compile(cmd=_running(binary)))
 
 
 def parse_progress(line: str) -> tuple[str, int] | None:

@@ -8,7 +8,7 @@ to chunk.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -340,12 +340,34 @@ def _trun(data: bytes, at: int, moof: int, defaults: Defaults) -> Iterator[Sampl
 def _codec(data: bytes, stsd: int, end: int) -> str:
     """Give the RFC 6381 name from the sample entry's own configuration."""
     entry = data[stsd + 12 : stsd + 16]
-    if entry == b"avc1":
-        at = data.index(b"avcC", stsd, end) + 4
-        return "avc1." + data[at + 1 : at + 4].hex()
-    if entry == b"mp4a":
-        return f"mp4a.40.{_audio_object_type(data, data.index(b'esds', stsd, end) + 4)}"
-    raise EncoderFailed(detail=f"the encoder made {entry!r}, which has no codec name here")
+    if entry not in _NAMERS:
+        raise EncoderFailed(detail=f"the encoder made {entry!r}, which has no codec name here")
+    configuration, name = _NAMERS[entry]
+    return name(data, data.index(configuration, stsd, end) + 4)
+
+
+def _avc_name(data: bytes, at: int) -> str:
+    return "avc1." + data[at + 1 : at + 4].hex()  # RFC 6381, 3.3
+
+
+def _hevc_name(data: bytes, at: int) -> str:
+    """Name HEVC after ISO/IEC 14496-15, annex E.3, from its hvcC box (8.3.3.1)."""
+    space, tier, profile = data[at + 1] >> 6, data[at + 1] >> 5 & 1, data[at + 1] & 31
+    compatible = int(f"{_u32(data, at + 2):032b}"[::-1], 2)  # in reverse, the highest bit last
+    constraints = data[at + 6 : at + 12].rstrip(b"\0")
+    parts = [f"{' ABC'[space].strip()}{profile}", f"{compatible:X}", f"{'LH'[tier]}{data[at + 12]}"]
+    return ".".join(["hvc1", *parts, *(f"{byte:X}" for byte in constraints)])
+
+
+def _av1_name(data: bytes, at: int) -> str:
+    """Name AV1 after its ISOBMFF binding, section 5, from its av1C box (2.3.3)."""
+    profile, level, flags = data[at + 1] >> 5, data[at + 1] & 31, data[at + 2]
+    depth = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    return f"av01.{profile}.{level:02d}{'MH'[flags >> 7]}.{depth:02d}"
+
+
+def _aac_name(data: bytes, at: int) -> str:
+    return f"mp4a.40.{_audio_object_type(data, at)}"
 
 
 def _audio_object_type(data: bytes, at: int) -> int:
@@ -354,3 +376,12 @@ def _audio_object_type(data: bytes, at: int) -> int:
     while data[at + 1] & 0x80:  # its length, in up to four bytes
         at += 1
     return data[at + 2] >> 3
+
+
+# A sample entry's name: the box that configures its decoder, and who reads a codec's name from it.
+_NAMERS: dict[bytes, tuple[bytes, Callable[[bytes, int], str]]] = {
+    b"avc1": (b"avcC", _avc_name),
+    b"hvc1": (b"hvcC", _hevc_name),
+    b"av01": (b"av1C", _av1_name),
+    b"mp4a": (b"esds", _aac_name),
+}

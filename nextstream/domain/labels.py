@@ -1,4 +1,4 @@
-"""What audio tracks are called in manifests: language tags and names that any player can read."""
+"""What sound and subtitles are called in manifests: language tags and names that any player can read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from itertools import chain, count
 
 import langcodes
 
-from nextstream.domain.video import Rendition
+from nextstream.domain.video import Purpose, Rendition
 
 UNDETERMINED = "und"
+LONGEST_TAG = 35  # RFC 5646, 4.4.1
 
 _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
 _UNFIT = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})  # controls, halves of a pair, no characters, breaks
@@ -19,7 +20,12 @@ _UNFIT = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})  # controls, halves of a pair
 
 def language(code: str) -> str:
     """Give the RFC 5646 tag for a source's language code: `en` for `eng`, `und` for what is none."""
-    return langcodes.standardize_tag(code) if _TAG.fullmatch(code) else UNDETERMINED
+    if len(code) > LONGEST_TAG or not _TAG.fullmatch(code):
+        return UNDETERMINED
+    try:
+        return langcodes.standardize_tag(code)
+    except ValueError:  # its parts are in no order that means something
+        return UNDETERMINED
 
 
 def names(renditions: Sequence[Rendition]) -> tuple[str, ...]:
@@ -38,7 +44,18 @@ def clean(text: str) -> str:
     return " ".join(fit.replace('"', "'").split())
 
 
+_WORDS = {
+    Purpose.COMMENTARY: "commentary",
+    Purpose.DESCRIPTION: "audio description",
+    Purpose.CLARITY: "clear speech",
+    Purpose.CAPTIONS: "SDH",
+    Purpose.FORCED: "forced",
+}
+
+
 def _name(rendition: Rendition) -> str:
     tag = langcodes.Language.get(language(rendition.language))
     spoken = tag.language_name() if tag.language and tag.is_valid() else ""
-    return clean(rendition.title or "") or spoken or "Audio"
+    spoken = spoken or ("Subtitles" if rendition.is_text else "Audio")
+    word = _WORDS.get(rendition.purpose)
+    return clean(rendition.title or "") or (f"{spoken} ({word})" if word else spoken)

@@ -17,6 +17,7 @@ THUMBS = "thumbs"
 POSTER = "poster.jpg"
 STORYBOARD = "storyboard.vtt"
 STORYBOARD_JSON = "storyboard.json"
+TEXT = "text.vtt"
 
 MIME_TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",  # RFC 8216, section 4
@@ -88,6 +89,16 @@ def thumbs(video_id: str, version: int, name: str) -> str:
 def download_index(video_id: str, version: int, rendition: str) -> str:
     """Give the key of what a rendition's download is made by; no public file has this ending."""
     return f"{tree(video_id, version)}/{rendition}/download.index"
+
+
+def text(video_id: str, version: int, rendition: str) -> str:
+    """Give the key of a rendition of subtitles."""
+    return f"{tree(video_id, version)}/{rendition}/{TEXT}"
+
+
+def uploaded_text(video_id: str, rendition: str) -> str:
+    """Give the key of subtitles that a user added; a later encode takes them from there."""
+    return f"{root(video_id)}/subtitles/{rendition}.vtt"
 
 
 def public(video_id: str, name: str) -> str:

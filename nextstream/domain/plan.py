@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import accumulate
 
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.video import Purpose, SourceInfo
 
 
 class Kind(StrEnum):
@@ -17,12 +17,16 @@ class Kind(StrEnum):
     PROBE = "probe"
     VIDEO = "video"
     AUDIO = "audio"
+    TEXT = "text"
     PUBLISH = "publish"
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One step of the ladder: the picture's size and its rate control (capped CRF)."""
+    """One step of the ladder: the picture's size and its rate control (capped CRF).
+
+    `preset` is its encoder's; empty is the plan's, which is x264's.
+    """
 
     name: str
     width: int
@@ -30,11 +34,16 @@ class Rung:
     crf: int
     maxrate_bps: int
     bufsize_bits: int
+    codec: str = "h264"
+    preset: str = ""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """One audio track as it is encoded: `source_index` is the stream in the source."""
+    """One audio track as it is encoded: `source_index` is the stream in the source.
+
+    `twin` names the stereo voice of the same track, where this is its surround sound.
+    """
 
     name: str
     source_index: int
@@ -42,6 +51,21 @@ class Voice:
     bitrate_bps: int
     language: str = "und"
     title: str | None = None
+    purpose: Purpose = Purpose.MAIN
+    is_default: bool = False
+    twin: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One track of subtitles that is taken out of the source: `source_index` is its stream."""
+
+    name: str
+    source_index: int
+    codec: str
+    language: str = "und"
+    title: str | None = None
+    purpose: Purpose = Purpose.MAIN
 
 
 @dataclass(frozen=True)
@@ -49,7 +73,8 @@ class Piece:
     """A unit of work that one worker does alone.
 
     A video piece is a chunk: `frames` frames from `first_frame` on, whole segments of them, in
-    `rungs`, which are all of them or a part. An audio piece is the whole of one track, named by `voice`.
+    `rungs`, which are all of them or a part. An audio piece is the whole of one track, named by
+    `voice`; the text piece is all subtitles of the source, which is read once for them.
     """
 
     name: str
@@ -84,6 +109,7 @@ class Plan:
     pieces: tuple[Piece, ...]
     tile_frames: int = 0
     threads: int = 0
+    texts: tuple[Text, ...] = ()
 
     @property
     def segment_s(self) -> Fraction:
@@ -133,6 +159,7 @@ class Plan:
 
 PROBE = Piece("probe", Kind.PROBE)
 PUBLISH = Piece("publish", Kind.PUBLISH)
+TEXT = Piece("text", Kind.TEXT)
 
 # Formats whose index lets ffmpeg start at the keyframe before any frame, so that a chunk's
 # frames are those of a whole decode (framemd5). Others are encoded as one chunk: a seek in
@@ -208,7 +235,17 @@ def make(
             *(piece for piece in chunks if not piece.first_frame),
             *sounds,
             *(piece for piece in chunks if piece.first_frame),
+            *((TEXT,) if source.texts else ()),
         ),
+        texts=choose_texts(source),
+    )
+
+
+def choose_texts(source: SourceInfo) -> tuple[Text, ...]:
+    """Choose the subtitles that are taken out of a source: all."""
+    return tuple(
+        Text(f"t{n}", track.index, track.codec, track.language, track.title, track.purpose)
+        for n, track in enumerate(source.texts)
     )
 
 

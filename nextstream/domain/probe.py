@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from nextstream.domain import reading
+from nextstream.domain import markings, reading
 from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
 from nextstream.errors import SourceNotVideo
 
@@ -17,7 +17,13 @@ TAIL_S = 10  # how much of a source's end is read to find its last frame
 
 def command(binary: str, source: str) -> list[str]:
     """Build the ffprobe call that describes a source as JSON for `parse`."""
-    return [*_calling(binary), "-show_format", "-show_streams", reading.name_input(source)]
+    return [
+        *_calling(binary),
+        "-show_format",
+        "-show_streams",
+        "-show_chapters",
+        reading.name_input(source),
+    ]
 
 
 def tail_command(binary: str, source: str, index: int, from_s: float) -> list[str]:
@@ -50,13 +56,16 @@ def parse(found: Mapping[str, Any]) -> SourceInfo:
     sounds = [s for s in streams if s.get("codec_type") == "audio" and int(s.get("sample_rate", 0))]
     if not videos and not sounds:
         raise SourceNotVideo
+    picture = _video_track(videos[0], start_s, duration_s) if videos else None
     return SourceInfo(
         format=container.get("format_name", ""),
         start_s=start_s,
         duration_s=duration_s,
         size_bytes=int(container.get("size", 0)),
-        video=_video_track(videos[0], start_s, duration_s) if videos else None,
+        video=picture,
         audio=tuple(_audio_track(s) for s in sounds),
+        texts=markings.texts(streams),
+        chapters=markings.chapters(found.get("chapters", []), picture.start_s if picture else start_s),
     )
 
 
@@ -107,6 +116,8 @@ def _audio_track(stream: Mapping[str, Any]) -> AudioTrack:
         sample_rate_hz=int(stream["sample_rate"]),
         language=tags.get("language", "und"),
         title=tags.get("title"),
+        purpose=markings.purpose(stream),
+        is_default=bool(stream.get("disposition", {}).get("default")),
     )
 
 

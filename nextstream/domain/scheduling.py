@@ -52,7 +52,7 @@ def rank(piece: Piece) -> int:
     """Give a piece's rank: without the opening chunk and the sound nothing can be watched."""
     if piece.kind is Kind.PUBLISH:
         return ENDING
-    is_rest = piece.kind is Kind.VIDEO and piece.first_frame > 0
+    is_rest = piece.kind is Kind.TEXT or (piece.kind is Kind.VIDEO and piece.first_frame > 0)
     return REST if is_rest else OPENING
 
 

@@ -41,6 +41,17 @@ class Priority(StrEnum):
     LOW = "low"
 
 
+class Purpose(StrEnum):
+    """Whom a track of sound or text is for, and what it holds."""
+
+    MAIN = "main"
+    COMMENTARY = "commentary"
+    DESCRIPTION = "description"  # says what is to be seen, for the blind
+    CLARITY = "clarity"  # speech that is easy to understand, for the hard of hearing
+    CAPTIONS = "captions"  # text of all that is to be heard, for the deaf (SDH)
+    FORCED = "forced"  # text of what even those need who understand the sound
+
+
 @dataclass(frozen=True)
 class VideoTrack:
     """The picture in a source, in the measures it is shown in: rotated, with square pixels.
@@ -72,6 +83,28 @@ class AudioTrack:
     sample_rate_hz: int
     language: str = "und"
     title: str | None = None
+    purpose: Purpose = Purpose.MAIN
+    is_default: bool = False
+
+
+@dataclass(frozen=True)
+class TextTrack:
+    """One track of subtitles in a source; `language` is an ISO 639 code or `und`."""
+
+    index: int
+    codec: str
+    language: str = "und"
+    title: str | None = None
+    purpose: Purpose = Purpose.MAIN
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of a source with a name, in seconds since its first frame."""
+
+    start_s: Fraction
+    end_s: Fraction
+    title: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +117,8 @@ class SourceInfo:
     size_bytes: int
     video: VideoTrack | None
     audio: tuple[AudioTrack, ...] = ()
+    texts: tuple[TextTrack, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,12 +142,17 @@ class Segment:
     keyframes: tuple[Span, ...] = ()
 
 
+TEXT_CODEC = "wvtt"
+
+
 @dataclass(frozen=True)
 class Rendition:
-    """One playable track: a rung of the ladder or an audio track, or the part of it one piece made.
+    """One playable track: a rung, audio or text, or the part of it one piece made.
 
-    `codec` is its RFC 6381 name, read from the bitstream. `gop_ticks` is 0 for audio, and so is
-    `frame_ticks`, the time one frame is shown.
+    `codec` is its RFC 6381 name, read from the bitstream. `gop_ticks` and `frame_ticks`, the time
+    one frame is shown, are 0 but for pictures. `twin` names the stereo rendition that this is the
+    surround sound of. Text is one file, so one segment; `is_uploaded` tells what a user added from
+    what was in the source.
     """
 
     name: str
@@ -127,11 +167,30 @@ class Rendition:
     language: str = "und"
     title: str | None = None
     frame_ticks: int = 0
+    purpose: Purpose = Purpose.MAIN
+    is_default: bool = False
+    is_uploaded: bool = False
+    twin: str = ""
 
     @property
     def is_video(self) -> bool:
-        """Tell a rung from an audio track."""
+        """Tell a rung from sound and text."""
         return self.height > 0
+
+    @property
+    def family(self) -> str:
+        """Give the codec without its profile, such as `avc1`."""
+        return self.codec.partition(".")[0]
+
+    @property
+    def is_text(self) -> bool:
+        """Tell subtitles from sound and pictures."""
+        return self.codec == TEXT_CODEC
+
+    @property
+    def is_audio(self) -> bool:
+        """Tell sound from pictures and text."""
+        return not (self.is_video or self.is_text)
 
     @property
     def duration_s(self) -> Fraction:

@@ -14,7 +14,7 @@ Report = Callable[[int], None]
 
 @dataclass(frozen=True)
 class EncodedPiece:
-    """What ffmpeg made of a chunk: for each rung the bytes of a fragmented MP4.
+    """What ffmpeg made of a piece: for each rung a fragmented MP4, for a text WebVTT.
 
     A chunk whose plan has a sheet of the storyboard gives that last, as a JPEG named `storyboard`.
     """
@@ -50,5 +50,12 @@ class Encoder(Protocol):
 
         `frame` counts from 0 in the order they are shown. Raises EncoderFailed, and EncoderBusy
         where too many ask at once.
+        """
+        ...
+
+    def extract_texts(self, source: str, plan: Plan, report: Report) -> Iterator[EncodedPiece]:
+        """Give all subtitles of a source as WebVTT, on the source's own clock; as encode.
+
+        What they say is a stranger's: captions.read takes it in.
         """
         ...

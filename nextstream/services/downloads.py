@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from nextstream.domain import lifecycle, mp4, paths
+from nextstream.domain import hls, lifecycle, mp4, paths
 from nextstream.domain.mp4 import Fragment, Movie
 from nextstream.domain.video import Rendition, Segment, Span, Video
 from nextstream.errors import NotFound, ObjectNotFound, VideoNotReady
@@ -48,26 +48,27 @@ class Download:
 
 
 def on_offer(platform: Platform, video: Video) -> Sequence[Rendition]:
-    """Give the renditions that can be downloaded: all that a finished encode made, or none."""
-    return video.renditions if platform.settings.downloads else ()
+    """Give the renditions that can be downloaded: pictures and sound of a finished encode, or none."""
+    is_finished = platform.settings.downloads and video.public_version is not None
+    return tuple(r for r in video.renditions if not r.is_text) if is_finished else ()
 
 
 def find(platform: Platform, video_id: str, name: str, *, sound: bool) -> Download:
-    """Find a rendition's download: a rung with the first sound beside it, or a `sound` alone.
+    """Find a rendition's download: a rung with the default sound beside it, or a `sound` alone.
 
     The first time, the moof of every fragment is read. Raises VideoNotFound, VideoNotReady and
     NotFound.
     """
     with platform.database.transaction() as tx:
         video = tx.videos.get(video_id)
-    if not video.renditions and video.state not in lifecycle.ENDED:
+    if video.public_version is None and video.state not in lifecycle.ENDED:
         raise VideoNotReady
     offered = on_offer(platform, video)
     chosen = next((r for r in offered if r.name == name and r.is_video != sound), None)
     if chosen is None:
         raise NotFound
-    first_sound = next((r for r in offered if not r.is_video), None)
-    tracks = (chosen,) if sound or first_sound is None else (chosen, first_sound)
+    sounds = [r for r in offered if r.is_audio and not r.twin]
+    tracks = (chosen,) if sound or not sounds else (chosen, hls.default_sound(sounds))
     key = paths.download_index(video.id, video.shown_version, name)
     try:
         parts = tuple(_read_index(platform, video, tracks, key))

@@ -70,15 +70,16 @@ def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbn
     """
     with platform.database.transaction() as tx:
         video = tx.videos.get(video_id)
-        done = [] if video.renditions else tx.pieces.list(video_id, video.version)
+        is_finished = video.public_version is not None
+        done = [] if is_finished else tx.pieces.list(video_id, video.version)
     made = [part for task in done for part in task.renditions]
-    parts = video.renditions or (packaging.join(video.plan, made) if video.plan else ())
+    parts = video.renditions if is_finished else packaging.join(video.plan, made) if video.plan else ()
     rungs = sorted((part for part in parts if part.is_video), key=lambda part: part.width)
-    if video.renditions and rungs:  # all is there, so what lies beyond is the end
+    if is_finished and rungs:  # all is there, so what lies beyond is the end
         time_s = min(time_s, float(rungs[0].duration_s) - LEAST_FRAME_S)
     frames = [frame for rung in rungs if (frame := _locate(video.shown_version, rung, time_s))]
     if not frames:
-        raise NotFound if video.renditions or video.state in lifecycle.ENDED else VideoNotReady
+        raise NotFound if is_finished or video.state in lifecycle.ENDED else VideoNotReady
     return _fit(video, frames, width)
 
 

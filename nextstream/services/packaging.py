@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from nextstream.domain import dash, fmp4, hls, paths
+from nextstream.domain import dash, fmp4, hls, ladder, paths
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import Piece, Plan, Voice
 from nextstream.domain.video import Rendition, Segment, Video
@@ -41,6 +41,9 @@ def store_sound(
             channels=voice.channels,
             language=voice.language,
             title=voice.title,
+            purpose=voice.purpose,
+            is_default=voice.is_default,
+            twin=voice.twin,
         )
         report(_frames(plan, made), (made,))
     return made
@@ -112,22 +115,28 @@ def _in_order(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     return tuple(sorted(segments, key=lambda segment: segment.number))
 
 
-def write_manifests(platform: Platform, video: Video, renditions: Sequence[Rendition]) -> None:
-    """Write every manifest, those that name others last; may run twice."""
+def write_manifests(
+    platform: Platform, video: Video, renditions: Sequence[Rendition]
+) -> tuple[Rendition, ...]:
+    """Write every manifest, those that name others last, and give what these name; may run twice.
+
+    Rungs that are too much alike are left out of them. Their files stay: who began to watch while
+    they were made plays them to their end.
+    """
     assert video.plan is not None  # noqa: S101  a video that is encoding has one
     rate, duration_s = video.plan.rate, video.plan.duration_s
     target_s = video.plan.target_s  # what it was while the playlists grew
     tree, folder = paths.tree(video.id, video.version), f"{paths.version_folder(video.version)}/"
-    for rendition in renditions:
+    for rendition in (each for each in renditions if not each.is_text):
         _write(platform, f"{tree}/{rendition.name}/{paths.PLAYLIST}", hls.media(rendition, target_s))
         if rendition.is_video:
             key = f"{tree}/{rendition.name}/{paths.IFRAMES}"
             _write(platform, key, hls.iframes(rendition, target_s))
+    kept = ladder.merge(renditions)
     for where, prefix in ((tree, ""), (paths.root(video.id), folder)):
-        _write(
-            platform, f"{where}/{paths.MANIFEST}", dash.manifest(renditions, rate, duration_s, prefix)
-        )
-        _write(platform, f"{where}/{paths.MASTER}", hls.master(renditions, rate, prefix))
+        _write(platform, f"{where}/{paths.MANIFEST}", dash.manifest(kept, rate, duration_s, prefix))
+        _write(platform, f"{where}/{paths.MASTER}", hls.master(kept, rate, prefix))
+    return kept
 
 
 def _write(platform: Platform, key: str, text: str) -> None:

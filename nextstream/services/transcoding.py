@@ -17,9 +17,19 @@ from nextstream.domain import ladder, lifecycle, paths, storyboard
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
-from nextstream.errors import NextStreamError, SourceTooLarge, SourceTooLong
-from nextstream.ports import Platform, Task
-from nextstream.services import claims, events, fleet, growing, images, packaging, patience, purging
+from nextstream.errors import EncoderFailed, NextStreamError, SourceTooLarge, SourceTooLong
+from nextstream.ports import EncodedPiece, Platform, Task
+from nextstream.services import (
+    claims,
+    events,
+    fleet,
+    growing,
+    images,
+    packaging,
+    patience,
+    purging,
+    subtitles,
+)
 from nextstream.services.claims import Claim
 from nextstream.settings import Settings
 
@@ -80,11 +90,19 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
         with platform.database.transaction() as tx:
             work = tx.pieces.list(video_id, version)
         parts = [part for piece in work for part in piece.renditions]
-        renditions = packaging.join(video.plan, parts)
-        images.publish(claim.platform, video, renditions)
-        packaging.write_manifests(claim.platform, video, renditions)
-        _note_ready(platform, task, renditions)
+        made = packaging.join(video.plan, parts)
+        images.publish(claim.platform, video, made)
+        while not _complete(claim, video, made):
+            with platform.database.transaction() as tx:
+                video = tx.videos.get(video_id)
         log.info("video ready", video_id=video_id, version=version)
+
+
+def _complete(claim: Claim, video: Video, made: Sequence[Rendition]) -> bool:
+    """Write the manifests and make the video ready, unless a user changed its subtitles meanwhile."""
+    wanted = subtitles.publish(claim.platform, video, made)
+    renditions = packaging.write_manifests(claim.platform, video, wanted)
+    return _note_ready(claim.platform, claim.task, renditions, subtitles.uploaded(video))
 
 
 def _note_plan(platform: Platform, task: Task, found: SourceInfo, plan: Plan) -> None:
@@ -122,14 +140,21 @@ def _note_encoded(platform: Platform, task: Task, video: Video, made: Sequence[R
     patience.persist(note, platform.settings.patience_s)
 
 
-def _note_ready(platform: Platform, task: Task, renditions: tuple[Rendition, ...]) -> None:
-    """Make this version the public one; the one before it goes, when nobody watches it any more."""
+def _note_ready(
+    platform: Platform, task: Task, renditions: tuple[Rendition, ...], texts: tuple[Rendition, ...]
+) -> bool:
+    """Make this version the public one; the one before it goes, when nobody watches it any more.
 
-    def note() -> None:
+    Does nothing, and says so, where `texts` are not what users have added by now.
+    """
+
+    def note() -> bool:
         with platform.database.transaction() as tx:
             tx.videos.lock(task.video_id)
-            tx.pieces.finish(task, ())
             video = tx.videos.get(task.video_id)
+            if subtitles.uploaded(video) != texts:
+                return False
+            tx.pieces.finish(task, ())
             if video.public_version:
                 old, keep_s = video.public_version, platform.settings.keep_old_s
                 purging.add_version(platform, tx, video.id, old, keep_s)
@@ -138,8 +163,9 @@ def _note_ready(platform: Platform, task: Task, renditions: tuple[Rendition, ...
             now = platform.clock.now()
             video = tx.videos.save(lifecycle.move(video, State.READY, now, **public))
             tx.outbox.add(events.about(platform, video, "video.ready", **_summarise(video)))
+        return True
 
-    patience.persist(note, platform.settings.patience_s)
+    return patience.persist(note, platform.settings.patience_s)
 
 
 def run(platform: Platform, video_id: str, version: int, slots: int) -> Video:
@@ -203,11 +229,22 @@ def _plan(settings: Settings, source: SourceInfo, slots: int) -> Plan:
         if source.video.width * source.video.height > settings.source_max_pixels:
             raise SourceTooLarge(detail=f"{source.video.width}x{source.video.height}")
         rate = plans.choose_rate(source.video.rate)
-        rungs = ladder.choose(source.video, settings.sides, rate, settings.crf)
+        rungs = ladder.choose(
+            source.video, settings.sides, rate, settings.crf, settings.top_rungs, _codecs(settings)
+        )
     voices = ladder.voices(source.audio)
     made = plans.make(source, rungs, voices, settings.preset, settings.chunk_s, slots)
     step = storyboard.step_frames(made.frames, made.gop_frames) if settings.previews and rungs else 0
     return replace(made, tile_frames=step, threads=settings.threads_each)
+
+
+def _codecs(settings: Settings) -> tuple[ladder.Codec, ...]:
+    presets = {"hevc": settings.hevc_preset, "av1": settings.av1_preset}
+    return tuple(
+        replace(codec, preset=presets.get(codec.name, ""))
+        for codec in ladder.CODECS
+        if codec.name in settings.codec_names
+    )
 
 
 def _make(claim: Claim, video: Video) -> Iterator[Rendition]:
@@ -215,6 +252,9 @@ def _make(claim: Claim, video: Video) -> Iterator[Rendition]:
     assert video.plan is not None  # noqa: S101  a video that is encoding has one
     plan, piece, platform = video.plan, claim.task.piece, claim.platform
     source = _source_of(platform, video)
+    if piece.kind is Kind.TEXT:
+        yield from subtitles.extract(platform, video, claim.task, _texts(claim, plan, source))
+        return
 
     def opening(frames_done: int, made: Sequence[Rendition] = ()) -> None:
         claim.report(frames_done, made)
@@ -231,6 +271,18 @@ def _make(claim: Claim, video: Video) -> Iterator[Rendition]:
     voice = next(voice for voice in plan.voices if voice.name == piece.voice)
     with closing(platform.encoder.encode_audio(source, plan, voice)) as blocks:
         yield packaging.store_sound(platform, video, plan, voice, blocks, opening)
+
+
+def _texts(claim: Claim, plan: Plan, source: str) -> list[EncodedPiece]:
+    """Take the subtitles out; what can't be had in the last attempt is left out, and the film stays."""
+    try:
+        return list(claim.platform.encoder.extract_texts(source, plan, claim.report))
+    except EncoderFailed as error:
+        task = claim.task
+        if len(task.failed_by) + 1 < claim.platform.settings.piece_attempts:
+            raise
+        log.warning("subtitles left out", video_id=task.video_id, error=str(error))
+        return []
 
 
 def _source_of(platform: Platform, video: Video) -> str:

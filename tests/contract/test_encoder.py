@@ -8,13 +8,15 @@ from dataclasses import replace
 import pytest
 
 from nextstream.adapters.encoder import FfmpegEncoder
-from nextstream.adapters.encoder_memory import MemoryEncoder
-from nextstream.domain import fmp4, ladder, plan, storyboard
+from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
+from nextstream.domain import captions, fmp4, ladder, plan, storyboard
 from nextstream.domain.plan import Kind, Plan
+from nextstream.domain.video import AudioTrack, TextTrack
 from nextstream.errors import ClaimLost, EncoderFailed
 from nextstream.ports import Encoder
-from nextstream.settings import Settings
+from nextstream.settings import CODECS, Settings
 from tests import sources
+from tests.conftest import do_without
 
 Bench = tuple[Encoder, str, Plan]
 
@@ -31,6 +33,29 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     assert found.video
     rungs = ladder.choose(found.video, (180, 120), plan.choose_rate(found.video.rate), 30)
     return encoder, source, plan.make(found, rungs, ladder.voices(found.audio), "ultrafast", 12)
+
+
+@pytest.fixture(params=["memory", "ffmpeg"], scope="module")
+def whole_bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Give an encoder with a source that has all: every codec, surround sound, subtitles."""
+    texts = (TextTrack(3, "subrip", "eng"), TextTrack(4, "ass", "fre"), TextTrack(5, "webvtt", "ger"))
+    sound = (AudioTrack(1, "aac", 6, 48000, "eng"),)
+    encoder: Encoder = MemoryEncoder(replace(CLIP, texts=texts, audio=sound))
+    source = "nothing"
+    if request.param == "ffmpeg":
+        encoder = FfmpegEncoder(Settings())
+        if lacking := sources.tools().unable(CODECS):
+            do_without(f"ffmpeg lacks {lacking}")
+        source = str(sources.rich(tmp_path_factory.mktemp("encoder") / "rich.mkv", seconds=13))
+    found = encoder.probe(source, 1234)
+    assert found.video
+    codecs = [replace(codec, preset=FAST.get(codec.name, "")) for codec in ladder.CODECS]
+    rungs = ladder.choose(found.video, (120,), plan.choose_rate(found.video.rate), 30, 1, codecs)
+    rungs = tuple(rung for rung in rungs if rung.height == 120)
+    return encoder, source, plan.make(found, rungs, ladder.voices(found.audio), "ultrafast", 12)
+
+
+FAST = {"hevc": "ultrafast", "av1": "12"}
 
 
 def ignore(_: int) -> None:
@@ -126,3 +151,42 @@ def test_sound_comes_while_it_is_made(bench: Bench) -> None:
         assert track.timescale == 48000
         heard = sum(sample.ticks for sample in track.samples) / track.timescale
         assert 1 < heard < 3  # of 20 seconds
+
+
+def test_every_codec_has_the_frames_and_keyframes_of_the_grid_and_one_init_segment(
+    whole_bench: Bench,
+) -> None:
+    encoder, source, made = whole_bench
+    inits: dict[str, set[bytes]] = {}
+    for piece in (p for p in made.pieces if p.kind is Kind.VIDEO):
+        for one in encoder.encode(source, made, piece, ignore):
+            track = fmp4.read(one.data)
+            assert len(track.samples) == piece.frames
+            found = [n for n, sample in enumerate(track.samples) if sample.is_sync]
+            assert found == list(range(0, piece.frames, made.gop_frames))
+            assert track.timescale == made.timescale
+            inits.setdefault(one.name, set()).add(track.init)
+    assert {name: len(found) for name, found in inits.items()} == dict.fromkeys(
+        ("v120", "v120-hevc", "v120-av1"), 1
+    )
+
+
+def test_every_codec_gives_the_same_bytes_each_time(whole_bench: Bench) -> None:
+    encoder, source, made = whole_bench
+    first, again = (list(encoder.encode(source, made, made.pieces[0], ignore)) for _ in range(2))
+    assert first == again
+
+
+def test_surround_sound_lasts_as_long_as_its_stereo(whole_bench: Bench) -> None:
+    encoder, source, made = whole_bench
+    stereo, surround = made.voices[0], made.voices[-1]
+    assert (surround.channels, surround.twin) == (6, stereo.name)
+    both = [b"".join(encoder.encode_audio(source, made, voice)) for voice in (stereo, surround)]
+    assert len({len(fmp4.read(data).samples) for data in both}) == 1
+
+
+def test_all_subtitles_come_out_in_one_go_as_webvtt(whole_bench: Bench) -> None:
+    encoder, source, made = whole_bench
+    found = {one.name: captions.read(one.data) for one in encoder.extract_texts(source, made, ignore)}
+    assert list(found) == ["t0", "t1", "t2"]
+    assert [cues[0].start_s for cues in found.values()] == [1, 1, 1]

@@ -80,7 +80,7 @@ def cpu_s(root: int) -> float:
 
 
 def plain_ffmpeg(clip: Path) -> float:
-    """Give the CPU seconds of one ffmpeg with the same rungs, rate control and threads."""
+    """Give the CPU seconds of one ffmpeg with the same rungs, rate control, threads and sound."""
     made = plan_of(clip)
     graph = f"[0:v:0]split={len(made.rungs)}" + "".join(f"[s{n}]" for n in range(len(made.rungs)))
     graph += "".join(
@@ -92,14 +92,24 @@ def plain_ffmpeg(clip: Path) -> float:
         command = [sources.tools().ffmpeg, "-nostdin", "-loglevel", "error", "-y"]
         command += ["-threads", str(Settings().threads_each), "-i", str(clip), "-filter_complex", graph]
         for n, rung in enumerate(made.rungs):
-            options: dict[str, Any] = codecs.video_options(made, rung, Settings().threads_each)
-            words = [str(w) for key, value in options.items() for w in (f"-{key}", value)]
-            words = ["-f" if word == "-format" else word for word in words]
-            command += ["-map", f"[o{n}]", *words, f"{folder}/{rung.name}.mp4"]
-        command += ["-map", "0:a:0", "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", "48000"]
-        subprocess.run([*command, f"{folder}/a0.mp4"], check=True)
+            options = codecs.video_options(made, rung, Settings().threads_each)
+            command += ["-map", f"[o{n}]", *_words(options), f"{folder}/{rung.name}.mp4"]
+        for voice in made.voices:
+            options = codecs.audio_options(voice)
+            command += [
+                "-map",
+                f"0:{voice.source_index}",
+                *_words(options),
+                f"{folder}/{voice.name}.mp4",
+            ]
+        subprocess.run(command, check=True)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def _words(options: dict[str, Any]) -> list[str]:
+    words = [str(word) for key, value in options.items() for word in (f"-{key}", value)]
+    return ["-f" if word == "-format" else word for word in words]
 
 
 def plan_of(clip: Path) -> Plan:
@@ -107,7 +117,7 @@ def plan_of(clip: Path) -> Plan:
     found = probe.parse(json.loads(_probe(clip)))
     assert found.video
     settings, rate = Settings(), plan.choose_rate(found.video.rate)
-    rungs = ladder.choose(found.video, settings.sides, rate, settings.crf)
+    rungs = ladder.choose(found.video, settings.sides, rate, settings.crf, settings.top_rungs)
     return plan.make(found, rungs, ladder.voices(found.audio), settings.preset, settings.chunk_s)
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,7 @@ from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.adapters.storage_local import LocalStorage
 from nextstream.domain import dash, hls, paths
 from nextstream.domain.plan import PROBE
-from nextstream.domain.video import State, Video
+from nextstream.domain.video import Purpose, State, Video
 from nextstream.services import transcoding
 from nextstream.settings import Settings
 from tests import sources
@@ -83,6 +84,45 @@ def test_a_film_breaks_no_rule_and_loses_no_frame(
     assert video.plan.frames == frames
     assert list(frames_of(folder / paths.MASTER).values()) == [frames] * len(video.plan.rungs)
     assert broken_rules(folder / paths.MASTER, media, tmp_path) == Counter()
+
+
+KINDS: dict[str, Callable[[Path], Path]] = {
+    "23.976": lambda folder: sources.steady(folder / "a.mp4", seconds=8, rate="24000/1001"),
+    "25": lambda folder: sources.steady(folder / "a.mp4", seconds=8, rate="25"),
+    "50": lambda folder: sources.steady(folder / "a.mp4", seconds=8, rate="50"),
+    "portrait": lambda folder: sources.steady(folder / "a.mp4", seconds=8, size="180x320"),
+    "anamorphic": lambda folder: sources.anamorphic(folder / "a.mp4", seconds=8),
+    "all there is": lambda folder: sources.rich(folder / "a.mkv", offset_s=3),
+}
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_every_kind_of_film_breaks_no_rule_and_loses_no_frame(
+    kind: str, media: Path, tmp_path: Path
+) -> None:
+    video, folder = transcode(KINDS[kind](tmp_path), tmp_path / "storage")
+    assert video.plan is not None
+    rungs = [rendition for rendition in video.renditions if rendition.is_video]
+    assert list(frames_of(folder / paths.MASTER).values()) == [video.plan.frames] * len(rungs)
+    assert broken_rules(folder / paths.MASTER, media, tmp_path) == Counter()
+
+
+def test_what_a_source_says_of_its_parts_is_kept(tmp_path: Path) -> None:
+    video, folder = transcode(sources.rich(tmp_path / "a.mkv", offset_s=3), tmp_path / "storage")
+    assert video.source is not None
+    # ffmpeg doesn't move chapters as it moves frames: 6 s on the file's clock is 3 s after the first.
+    assert [(c.title, c.start_s) for c in video.source.chapters] == [("Opening", 0), ("The rest", 3)]
+    assert [(r.name, r.language, r.channels) for r in video.renditions if r.is_audio] == [
+        ("a0", "eng", 2),
+        ("a1", "ger", 2),
+        ("a0-surround", "eng", 6),
+    ]
+    assert [(r.name, r.language, r.purpose) for r in video.renditions if r.is_text] == [
+        ("t0", "eng", Purpose.MAIN),
+        ("t1", "fre", Purpose.CAPTIONS),
+        ("t2", "ger", Purpose.MAIN),
+    ]
+    assert "00:00:01.000 --> 00:00:03.500\nHello <i>there</i>" in (folder / "t1/text.vtt").read_text()
 
 
 def test_a_silent_film_breaks_no_rule_and_loses_no_frame(media: Path, tmp_path: Path) -> None:

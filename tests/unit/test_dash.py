@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextstream.domain import dash, hls, paths
-from nextstream.domain.video import Rendition
-from tests.unit.tracks import NTSC, ladder, rung, voice
+from nextstream.domain.video import Purpose, Rendition
+from tests.unit.tracks import NTSC, ladder, rung, subtitles, voice
 
 GOLDEN = Path(__file__).parent / "golden"
 NS = {"": dash.NAMESPACE}
@@ -131,3 +131,45 @@ def test_any_title_and_language_leave_the_xml_whole(title: str, language: str) -
     root = parse(rung(), voice(title=title, language=language))
     assert len(root.findall(".//Representation", NS)) == 2
     assert root.find(".//Label", NS).text
+
+
+def test_subtitles_are_one_file_with_language_name_and_role() -> None:
+    texts = [
+        subtitles("t0"),
+        subtitles("t1", purpose=Purpose.CAPTIONS),
+        subtitles("t2", language="fra", purpose=Purpose.FORCED, title="Signs & more"),
+    ]
+    found = [
+        each
+        for each in parse(rung(), *texts, prefix="v1/").findall(".//AdaptationSet", NS)
+        if each.get("contentType") == "text"
+    ]
+    assert [(s.get("lang"), s.findtext("Label", None, NS)) for s in found] == [
+        ("en", "English"),
+        ("en", "English (SDH)"),
+        ("fr", "Signs & more"),
+    ]
+    roles = [role.get("value") for each in found for role in each.findall("Role", NS)]
+    assert roles == ["subtitle", "caption", "forced-subtitle"]
+    assert {each.get("mimeType") for each in found} == {"text/vtt"}
+    assert [each.findtext("Representation/BaseURL", None, NS) for each in found] == [
+        f"v1/t{n}/text.vtt" for n in range(3)
+    ]
+
+
+def test_surround_sound_has_the_name_and_role_of_its_track() -> None:
+    voices = [
+        voice("a0", language="fra"),
+        voice("a1", is_default=True, title="Film"),
+        voice("a1-surround", channels=6, is_default=True, title="Film", twin="a1"),
+    ]
+    found = parse(rung(), *voices).findall(".//AdaptationSet[@contentType='audio']", NS)
+    assert [each.findtext("Label", None, NS) for each in found] == ["French", "Film", "Film"]
+    roles = [role.get("value") for each in found for role in each.findall("Role", NS)]
+    assert roles == ["alternate", "main", "alternate"]
+
+
+def test_h264_comes_before_newer_codecs() -> None:
+    newer = [rung("v720-av1", codec="av01.0.05M.08"), rung("v720-hevc", codec="hvc1.1.6.L93.90")]
+    found = parse(*newer, rung()).findall(".//Representation", NS)
+    assert [each.get("id") for each in found] == ["v720", "v720-hevc", "v720-av1"]

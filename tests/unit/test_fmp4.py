@@ -177,3 +177,44 @@ def test_any_other_bytes_are_refused(data: bytes) -> None:
 def test_a_track_without_its_codecs_configuration_is_refused() -> None:
     with pytest.raises(EncoderFailed):
         fmp4.read(movie(24000, 1000, 5, 5).replace(b"avcC", b"free"))
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def film_of(entry: bytes, configuration: bytes, said: str) -> bytes:
+    """Give a film of one frame whose sample entry is configured by these hexadecimal bytes."""
+    codec = box(entry, bytes(78), box(configuration, bytes.fromhex(said)))
+    stsd = box(b"stsd", struct.pack(">II", 0, 1), codec)
+    mdhd = box(b"mdhd", struct.pack(">IIIIII", 0, 0, 0, 24000, 0, 0))
+    track = box(b"trak", box(b"mdia", mdhd, box(b"minf", box(b"stbl", stsd))))
+    defaults = box(b"mvex", box(b"trex", struct.pack(">IIIIII", 0, 1, 1, 0, 0, 0)))
+    frame = fmp4.write([fmp4.Sample(1000, 0, True, Span(0, 4))], b"film", 1, 0)
+    return box(b"moov", track, defaults) + frame
+
+
+@pytest.mark.parametrize(
+    ("entry", "configuration", "said", "name"),
+    [
+        (b"avc1", b"avcC", "0164001fffe10000", "avc1.64001f"),
+        # The examples of ISO/IEC 14496-15, annex E: Main, progressive; and one in the high tier.
+        (b"hvc1", b"hvcC", "01 01 60000000 b00000000000 5d", "hvc1.1.6.L93.B0"),
+        (b"hvc1", b"hvcC", "01 22 20000000 900000000000 99", "hvc1.2.4.H153.90"),
+        (b"hvc1", b"hvcC", "01 41 80000000 000000000000 5d", "hvc1.A1.1.L93"),
+        # The example of AV1's binding, section 5: Main, level 3.0, main tier, 10 bits.
+        (b"av01", b"av1C", "81 04 40 00", "av01.0.04M.10"),
+        (b"av01", b"av1C", "81 08 0c 00", "av01.0.08M.08"),
+        (b"av01", b"av1C", "81 50 e0 00", "av01.2.16H.12"),
+    ],
+)
+def test_a_codec_is_named_by_its_configuration(
+    entry: bytes, configuration: bytes, said: str, name: str
+) -> None:
+    assert fmp4.read(film_of(entry, configuration, said)).codec == name
+
+
+def test_a_codec_without_a_name_is_refused() -> None:
+    with pytest.raises(EncoderFailed, match="vp09"):
+        fmp4.read(film_of(b"vp09", b"vpcC", "00"))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from nextstream.domain import hls
 from nextstream.domain.hls import Rates
-from nextstream.domain.video import Rendition, Segment, Span
-from tests.unit.tracks import NTSC, ladder, rung, voice
+from nextstream.domain.video import Purpose, Rendition, Segment, Span
+from tests.unit.tracks import NTSC, ladder, rung, subtitles, voice
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -228,7 +228,7 @@ def test_one_track_is_the_default_and_each_language_has_one_automatic_choice() -
 
 
 def test_surround_is_a_group_of_its_own_after_stereo() -> None:
-    surround = voice("a1", channels=6, codec="ec-3")
+    surround = voice("a0-surround", channels=6, codec="ec-3", twin="a0")
     text = hls.master([rung(), surround, voice("a0"), rung("v360", 360, segment_bytes=10**5)], NTSC)
     assert [m.group_id for m in read(text).media] == ["audio-2", "audio-6"]
     assert [m.channels for m in read(text).media] == ["2", "6"]
@@ -238,6 +238,80 @@ def test_surround_is_a_group_of_its_own_after_stereo() -> None:
         ('"audio-6"', '"avc1.64001f,ec-3"'),
         ('"audio-6"', '"avc1.64001f,ec-3"'),
     ]
+
+
+def test_each_group_of_sound_has_all_tracks_by_the_same_names() -> None:
+    voices = [
+        voice("a0", title="Film"),
+        voice("a1", language="fra"),
+        voice("a0-surround", channels=6, title="Film", twin="a0"),
+    ]
+    found = read(hls.master([rung(), *voices], NTSC)).media
+    assert [(m.group_id, m.name, m.channels, m.uri) for m in found] == [
+        ("audio-2", "Film", "2", "a0/index.m3u8"),
+        ("audio-2", "French", "2", "a1/index.m3u8"),
+        ("audio-6", "Film", "6", "a0-surround/index.m3u8"),
+        ("audio-6", "French", "2", "a1/index.m3u8"),
+    ]
+
+
+def test_the_source_says_which_sound_is_played_unasked_unless_it_is_for_a_special_use() -> None:
+    told = Purpose.DESCRIPTION
+    voices = [
+        voice("a0", is_default=True, purpose=told),
+        voice("a1"),
+        voice("a2", is_default=True, language="fra"),
+        voice("a3", purpose=Purpose.COMMENTARY, language="spa"),
+    ]
+    found = read(hls.master([rung(), *voices], NTSC)).media
+    assert [m.default for m in found] == ["NO", "NO", "YES", "NO"]
+    assert [m.autoselect for m in found] == ["YES", "YES", "YES", "NO"]
+    assert [m.name for m in found][::3] == ["English (audio description)", "Spanish (commentary)"]
+    assert [m.characteristics for m in found][:2] == ["public.accessibility.describes-video", None]
+
+
+def test_codecs_follow_each_other_and_the_most_general_is_tried_first() -> None:
+    newer = [rung("v720-av1", codec="av01.0.05M.08"), rung("v720-hevc", codec="hvc1.1.6.L93.90")]
+    text = hls.master([*newer, *ladder()], NTSC)
+    order = [uri.split("/")[0] for _, uri in variants(text)]
+    assert order == ["v720", "v1080", "v360", "v720-hevc", "v720-av1"]
+    assert {p.uri.split("/")[0] for p in read(text).iframe_playlists} == set(order)
+
+
+# Subtitles
+
+
+def test_every_variant_has_the_subtitles_and_none_is_shown_unasked() -> None:
+    texts = [
+        subtitles("t0"),
+        subtitles("t1", purpose=Purpose.CAPTIONS),
+        subtitles("t2", purpose=Purpose.FORCED, language="fra", title="Signs"),
+    ]
+    text = hls.master([*ladder(), *texts], NTSC, "v1/")
+    assert [stated["SUBTITLES"] for stated, _ in variants(text)] == ['"text"'] * 3
+    assert "SUBTITLES" not in "".join(line for line in text.split("\n") if "I-FRAME" in line)
+    found = [m for m in read(text).media if m.type == "SUBTITLES"]
+    assert [(m.name, m.default, m.autoselect, m.forced, m.uri) for m in found] == [
+        ("English", "NO", "YES", "NO", "v1/t0/index.m3u8"),
+        ("English (SDH)", "NO", "YES", "NO", "v1/t1/index.m3u8"),
+        ("Signs", "NO", "YES", "YES", "v1/t2/index.m3u8"),
+    ]
+    assert "transcribes-spoken-dialog" in str(found[1].characteristics)
+
+
+def test_a_playlist_of_subtitles_is_one_file_for_the_whole_video() -> None:
+    playlist = read(hls.text(subtitles()))
+    assert [(s.uri, s.duration) for s in playlist.segments] == [("text.vtt", 10.01)]
+    assert playlist.target_duration == 11
+    assert playlist.is_endlist
+
+
+def test_subtitles_change_neither_the_target_nor_the_rates_of_the_rest() -> None:
+    without = hls.master(ladder(), NTSC)
+    with_text = hls.master([*ladder(), subtitles()], NTSC)
+    assert hls.target_s([*ladder(), subtitles()]) == hls.target_s(ladder())
+    kept = [line for line in with_text.split("\n") if "TYPE=SUBTITLES" not in line]
+    assert "\n".join(kept).replace(',SUBTITLES="text"', "") == without
 
 
 def test_a_silent_video_names_no_sound() -> None:
@@ -291,7 +365,7 @@ def test_no_title_or_language_can_break_out_of_its_quotes(title: str, other: str
 
 
 FULL = hls.master(
-    [*ladder(), rung("v240", 240, segment_bytes=10**5), voice("a2", channels=6)], NTSC, "v1/"
+    [*ladder(), rung("v240", 240, segment_bytes=10**5), voice("a2", channels=6, twin="a0")], NTSC, "v1/"
 )
 
 

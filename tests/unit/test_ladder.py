@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextstream.domain import ladder
-from nextstream.domain.video import AudioTrack, VideoTrack
+from nextstream.domain.video import AudioTrack, Rendition, VideoTrack
+from nextstream.settings import Settings
+from tests.unit.tracks import rung, subtitles, voice
 
 STEPS = (1080, 720, 480, 360, 240)
 
@@ -66,6 +68,76 @@ def test_fast_pictures_may_use_half_as_many_bits_again() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 6, 8])
 def test_every_audio_track_becomes_stereo_and_keeps_its_language(channels: int) -> None:
-    (voice,) = ladder.voices([AudioTrack(3, "ac3", channels, 44100, "de", "Kommentar")])
+    voice = ladder.voices([AudioTrack(3, "ac3", channels, 44100, "de", "Kommentar")])[0]
     assert (voice.source_index, voice.channels) == (3, 2)
     assert (voice.language, voice.title) == ("de", "Kommentar")
+
+
+@pytest.mark.parametrize("channels", [6, 8])
+def test_surround_sound_is_kept_beside_its_stereo(channels: int) -> None:
+    tracks = [AudioTrack(1, "aac", 2, 48000), AudioTrack(2, "ac3", channels, 48000, "de")]
+    found = [(v.name, v.source_index, v.channels, v.twin) for v in ladder.voices(tracks)]
+    assert found == [("a0", 1, 2, ""), ("a1", 2, 2, ""), ("a1-surround", 2, 6, "a1")]
+
+
+@pytest.mark.parametrize(("height", "names"), [(720, ["v720", "v720-low", "v480"]), (480, ["v480"])])
+def test_hd_has_a_second_rung_of_the_top_size_and_a_lower_rate(height: int, names: list[str]) -> None:
+    rungs = ladder.choose(picture(height * 16 // 9, height), (720, 480), Fraction(24), 23, tops=2)
+    assert [rung.name for rung in rungs] == names
+    if len(rungs) > 1:
+        top, low = rungs[:2]
+        assert (low.width, low.height) == (top.width, top.height)
+        assert low.maxrate_bps < 0.7 * top.maxrate_bps
+        assert low.crf > top.crf
+
+
+def test_each_codec_has_a_ladder_of_its_own_with_names_that_differ() -> None:
+    rungs = ladder.choose(
+        picture(1280, 720),
+        STEPS,
+        Fraction(24),
+        23,
+        tops=2,
+        codecs=(ladder.H264, ladder.HEVC, ladder.AV1),
+    )
+    assert len({rung.name for rung in rungs}) == len(rungs) == 13
+    caps = {
+        rung.codec: rung.maxrate_bps for rung in rungs if rung.name in ("v720", "v720-hevc", "v720-av1")
+    }
+    assert caps["h264"] > caps["hevc"] > caps["av1"]
+    assert [rung.codec for rung in rungs if rung.name == "v720-low"] == ["h264"]
+
+
+def test_a_large_source_has_rungs_above_full_hd_by_default() -> None:
+    rungs = ladder.choose(picture(3840, 2160), Settings().sides, Fraction(24), 23)
+    assert [min(r.width, r.height) for r in rungs] == [2160, 1440, 1080, 720, 480, 360, 240]
+    assert len(ladder.choose(picture(1920, 1080), Settings().sides, Fraction(24), 23)) == 5
+
+
+def merged(*rungs: Rendition) -> list[str]:
+    return [rung.name for rung in ladder.merge(rungs)]
+
+
+def test_rungs_of_nearly_the_same_rate_are_one_and_the_larger_picture_stays() -> None:
+    top = rung("v720", 720, segment_bytes=1_000_000)
+    assert merged(top, rung("v480", 480, segment_bytes=885_000)) == ["v720"]
+    assert merged(top, rung("v480", 480, segment_bytes=870_000)) == ["v720", "v480"]
+    assert merged(rung("v480", 480, segment_bytes=2_000_000), top, voice()) == ["v720", "a0"]
+
+
+def test_of_two_rungs_of_one_size_the_better_one_stays() -> None:
+    low = rung("v720-low", 720, segment_bytes=950_000)
+    assert merged(low, rung("v720", 720, segment_bytes=1_000_000)) == ["v720"]
+
+
+def test_a_rung_is_compared_with_the_last_that_stayed() -> None:
+    sizes = (1_000_000, 900_000, 800_000, 700_000)
+    rungs = [rung(f"v{720 - n}", 720 - n, segment_bytes=size) for n, size in enumerate(sizes)]
+    assert merged(*rungs) == ["v720", "v718", "v717"]
+
+
+def test_codecs_are_merged_each_for_itself_and_what_is_merged_stays_as_it_is() -> None:
+    rungs = [rung("v720"), rung("v720-hevc", codec="hvc1.1.6.L93.90"), rung("v480", 480), subtitles()]
+    kept = ladder.merge(rungs)
+    assert [r.name for r in kept] == ["v720", "v720-hevc", "t0"]
+    assert ladder.merge(kept) == kept

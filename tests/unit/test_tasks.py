@@ -15,7 +15,7 @@ from nextstream.domain import scheduling
 from nextstream.domain.plan import Kind
 from tasks.celery import app
 
-MEDIA = {"media.probe", "media.encode", "media.audio", "media.publish"}
+MEDIA = {"media.probe", "media.encode", "media.audio", "media.text", "media.publish"}
 UPKEEP = {"upkeep.relay", "upkeep.reconcile", "upkeep.purge", "upkeep.prune", "upkeep.fan_out"}
 NAMES = MEDIA | UPKEEP | {"webhooks.deliver"}
 

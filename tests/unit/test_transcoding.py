@@ -70,7 +70,7 @@ def transcode(platform: Platform) -> Video:
 def test_a_video_goes_from_uploaded_to_ready(platform: Platform) -> None:
     video = transcode(platform)
     assert video.state is State.READY
-    assert [r.name for r in video.renditions] == ["v720", "v480", "v360", "v240", "a0"]
+    assert [r.name for r in video.renditions] == ["v720", "v720-low", "v480", "v360", "v240", "a0"]
     assert list(video.state_times) == [
         State.UPLOADING,
         State.UPLOADED,
@@ -98,7 +98,7 @@ def test_all_that_playlists_name_is_stored_and_nothing_else(platform: Platform) 
         named |= {name, f"v1/thumbs/{name}"}
     for line in platform.storage.read(f"videos/{ID}/storyboard.vtt").decode().splitlines():
         named |= {line.partition("#")[0]} if "#xywh=" in line else set()
-    for name in ("v720", "v480", "v360", "v240", "a0"):
+    for name in ("v720", "v720-low", "v480", "v360", "v240", "a0"):
         playlist = platform.storage.read(f"videos/{ID}/v1/{name}/index.m3u8").decode()
         named |= {f"v1/{name}/{line}" for line in playlist.splitlines() if line.endswith(".m4s")}
         named |= {f"v1/{name}/index.m3u8", f"v1/{name}/init.mp4"}
@@ -151,7 +151,7 @@ def test_pieces_may_end_in_any_order(platform: Platform) -> None:
         transcoding.encode(platform, ID, 1, piece.name, "w")
     transcoding.publish(platform, ID, 1, "w")
     names = [r.name for r in video_of(platform).renditions]
-    assert names == ["v720", "v480", "v360", "v240", "a0"]
+    assert names == ["v720", "v720-low", "v480", "v360", "v240", "a0"]
 
 
 def test_a_file_that_is_no_video_fails_at_once_with_its_reason(

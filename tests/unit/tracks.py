@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from nextstream.domain.video import Rendition, Segment, Span
+from nextstream.domain.video import TEXT_CODEC, Rendition, Segment, Span
 
 NTSC = Fraction(30000, 1001)
 
@@ -49,6 +49,13 @@ def voice(name: str = "a0", seconds: Fraction = 300 / NTSC, **changes: object) -
         "language": "eng",
     }
     return Rendition(name=name, segments=tuple(segments), **(values | changes))
+
+
+def subtitles(name: str = "t0", seconds: Fraction = 300 / NTSC, **changes: object) -> Rendition:
+    """Give English subtitles of 1000 bytes."""
+    segments = (Segment(1, round(seconds * 1000), 1000),)
+    values: dict[str, object] = {"codec": TEXT_CODEC, "timescale": 1000, "init_sha256": ""}
+    return Rendition(name=name, segments=segments, **(values | {"language": "eng"} | changes))
 
 
 def ladder() -> tuple[Rendition, ...]:

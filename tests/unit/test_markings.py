@@ -1,0 +1,52 @@
+"""Chapters, subtitles and purposes, from what ffprobe says."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from nextstream.domain import markings
+from nextstream.domain.video import Chapter, Purpose, TextTrack
+
+
+def stream(kind: str = "subtitle", codec: str = "subrip", **flags: int) -> dict[str, Any]:
+    return {"index": 4, "codec_type": kind, "codec_name": codec, "disposition": flags}
+
+
+@pytest.mark.parametrize(
+    ("found", "purpose"),
+    [
+        (stream("audio", default=1), Purpose.MAIN),
+        (stream("audio", comment=1), Purpose.COMMENTARY),
+        (stream("audio", visual_impaired=1), Purpose.DESCRIPTION),
+        (stream("audio", hearing_impaired=1), Purpose.CLARITY),
+        (stream(hearing_impaired=1), Purpose.CAPTIONS),
+        (stream(captions=1), Purpose.CAPTIONS),
+        (stream(forced=1, hearing_impaired=1), Purpose.FORCED),
+        ({}, Purpose.MAIN),
+    ],
+)
+def test_dispositions_say_whom_a_track_is_for(found: dict[str, Any], purpose: Purpose) -> None:
+    assert markings.purpose(found) is purpose
+
+
+def test_only_subtitles_made_of_text_are_taken_and_not_without_end() -> None:
+    streams = [
+        {**stream(), "tags": {"language": "eng", "title": "T"}},
+        stream(codec="hdmv_pgs_subtitle"),
+        stream("audio", "aac"),
+    ]
+    assert markings.texts(streams) == (TextTrack(4, "subrip", "eng", "T"),)
+    assert len(markings.texts([stream()] * 1000)) == markings.TEXTS_MAX
+
+
+def test_chapters_count_from_the_first_frame_and_have_a_name() -> None:
+    found = [
+        {"start_time": "0.000000", "end_time": "6.5", "tags": {"title": "In\ntro"}},
+        {"start_time": "6.500000", "end_time": "9.0"},
+    ]
+    assert markings.chapters(found, Fraction(1)) == (
+        Chapter(Fraction(0), Fraction("5.5"), "In tro"),
+        Chapter(Fraction("5.5"), Fraction(8), "Chapter 2"),
+    )
+    assert len(markings.chapters(found * 1000, Fraction(0))) == markings.CHAPTERS_MAX
