@@ -1,4 +1,5 @@
 import { call, greet, hasLogin } from "/static/api.js";
+import * as choices from "/static/choices.js";
 import { follow } from "/static/follow.js";
 import * as storyboard from "/static/storyboard.js";
 import * as words from "/static/words.js";
@@ -35,9 +36,11 @@ function offerDownloads(found) {
     const rendition = found.renditions.find((each) => each.name === download.rendition);
     const link = document.createElement("a");
     link.href = download.url;
-    const language = rendition.language === "und" ? "" : ` (${rendition.language})`;
+    const about = [rendition.language !== "und" && rendition.language, rendition.channels > 2 && "5.1"];
+    const details = about.filter(Boolean).join(", ");
     link.textContent = rendition.kind === "video"
-      ? `${Math.min(rendition.width, rendition.height)}p video` : `Sound alone${language}`;
+      ? `${Math.min(rendition.width, rendition.height)}p video, ${words.size(rendition.size_bytes)}`
+      : `Sound alone${details && ` (${details})`}`;
     const item = document.createElement("li");
     item.append(link);
     return item;
@@ -151,8 +154,7 @@ function playByScript() {
   });
   window.hls = hls; // to look at from the console
   hls.on(window.Hls.Events.ERROR, (_, error) => { if (error.fatal) recover(hls, error); });
-  hls.on(window.Hls.Events.MANIFEST_PARSED, () => offerQualities(hls));
-  hls.on(window.Hls.Events.LEVEL_SWITCHED, () => nameAutomatic(hls));
+  choices.offer(hls);
   hls.on(window.Hls.Events.MEDIA_ATTACHED, (_, { mediaSource }) => {
     if (duration_s && mediaSource) mediaSource.duration = duration_s;
   });
@@ -169,30 +171,12 @@ function recover(hls, error) {
   else setTimeout(() => hls.startLoad(), 1000 * recoveries);
 }
 
-const name = (level) => `${Math.min(level.width, level.height)}p`;
-
-function offerQualities(hls) {
-  const levels = hls.levels.map((level, index) => ({ level, index })).filter(({ level }) => level.height);
-  if (levels.length < 2) return;
-  levels.sort((a, b) => b.level.bitrate - a.level.bitrate);
-  const choices = levels.map(({ level, index }) => new Option(name(level), index));
-  at("quality").replaceChildren(new Option("Auto", -1), ...choices);
-  at("quality").addEventListener("change", () => { hls.nextLevel = Number(at("quality").value); nameAutomatic(hls); });
-  at("menu").hidden = false;
-}
-
-/** Say which quality the automatic choice has taken. */
-function nameAutomatic(hls) {
-  const level = hls.levels[hls.currentLevel];
-  const automatic = at("quality").options[0];
-  if (automatic) automatic.textContent = hls.autoLevelEnabled && level?.height ? `Auto (${name(level)})` : "Auto";
-}
-
 const KEYS = {
   " ": () => (video.paused ? video.play() : video.pause()),
   k: () => (video.paused ? video.play() : video.pause()),
   ArrowLeft: () => { video.currentTime = Math.max(0, video.currentTime - STEP_S); },
   ArrowRight: () => { video.currentTime += STEP_S; },
+  c: choices.toggleCaptions,
   m: () => { video.muted = !video.muted; },
   f: () => (document.fullscreenElement ? document.exitFullscreen() : video.requestFullscreen()),
 };
