@@ -18,11 +18,12 @@ result_serializer = "json"  # the same
 accept_content = ["json"]  # a pickle from a broken-into Redis would run code here
 timezone = "UTC"  # as everything else
 task_default_queue = queue.MEDIA  # so that `celery worker` without -Q encodes
-task_create_missing_queues = True  # the two queues need no declaration beyond their names
+task_create_missing_queues = True  # the queues need no declaration beyond their names
 task_routes = {
     # Minutes long, one a slot; each message has its urgency from domain/scheduling.
     "media.*": {"queue": queue.MEDIA},
     "webhooks.*": {"queue": queue.WEBHOOKS},  # as slow as strangers' servers are
+    "uploads.*": {"queue": queue.UPLOADS},  # hours of waiting for another server, no work for a core
     "upkeep.*": {"queue": queue.UPKEEP},  # milliseconds long, must never wait behind an encode
 }
 
@@ -34,7 +35,12 @@ worker_cancel_long_running_tasks_on_connection_loss = False  # the piece's claim
 task_time_limit = queue.LONGEST_TASK_S  # seconds; a hung encoder gives its slot back one day
 
 # --- Workers
-include = ("tasks.media", "tasks.upkeep", "tasks.webhooks")  # imported when the app is complete
+include = (  # imported when the app is complete
+    "tasks.media",
+    "tasks.uploads",
+    "tasks.upkeep",
+    "tasks.webhooks",
+)
 worker_concurrency = _settings.slots  # a piece uses the cores of its slot
 worker_max_tasks_per_child = 200  # memory that a library leaks is given back now and then
 worker_proc_alive_timeout = 60.0  # seconds; a loaded machine starts children slowly
@@ -72,5 +78,10 @@ beat_schedule = {
         "task": "upkeep.purge",
         "schedule": 5.0,  # seconds; nobody waits for it
         "options": {"expires": 50.0},  # as above
+    },
+    "upkeep.uploads": {
+        "task": "upkeep.uploads",
+        "schedule": 30.0,  # seconds a whole upload waits at most whose server was killed in between
+        "options": {"expires": 60.0},  # as above
     },
 }

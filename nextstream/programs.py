@@ -78,6 +78,11 @@ def webhooks_worker(env: Mapping[str, str]) -> Program:
     return _worker("webhooks", queue.WEBHOOKS, threads, env, 0.0)
 
 
+def uploads_worker(env: Mapping[str, str]) -> Program:
+    """Give the worker that fetches files from elsewhere: threads that wait for other servers."""
+    return _worker("uploads", queue.UPLOADS, ["--pool", "threads", "--concurrency", "4"], env, 0.0)
+
+
 def beat(env: Mapping[str, str]) -> Program:
     """Give the clock that starts the upkeep tasks; its schedule file is named in celeryconfig."""
     return _python("beat", [*_CELERY, "beat", "--pidfile="], env=env)

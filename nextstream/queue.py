@@ -9,10 +9,11 @@ from nextstream.domain.plan import Kind
 
 MEDIA = "media"
 UPKEEP = "upkeep"
-
+UPLOADS = "uploads"
 WEBHOOKS = "webhooks"
 
 DELIVER_TASK = "webhooks.deliver"
+FETCH_TASK = "uploads.fetch"
 _TASKS = {
     Kind.PROBE: "media.probe",
     Kind.AUDIO: "media.audio",

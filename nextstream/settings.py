@@ -5,6 +5,7 @@ docs/settings.md is generated from this file by `python -m nextstream settings`.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nextstream import machine
+from nextstream.domain.remote_urls import Network
 from nextstream.errors import Misconfigured
 
 PREFIX = "NEXTSTREAM_"
@@ -56,13 +58,20 @@ class Settings:
     host: str = _set("127.0.0.1", "Address that `nextstream up` listens on.")
     port: int = _set(8000, "Port that `nextstream up` listens on.")
     public_url: str = _set("", "Address users reach the gateway at; empty takes it from each request.")
+    cors_origins: str = _set(
+        "",
+        "Sites whose pages may use the API and direct upload URLs, `https://a.example,...`; `*`: any. "
+        "Logins by cookie stay with our own pages.",
+    )
     auth_url: str = _set("", "Address of the auth service; empty mounts it in the gateway.")
     upload_url: str = _set("", "Address of the upload service; empty mounts it in the gateway.")
     streaming_url: str = _set("", "Address of the streaming service; empty mounts it in the gateway.")
     flower_url: str = _set("", "Address of Flower, shown to operators at /flower; empty hides it.")
     services: str = _set("auth,upload,streaming", "Services that `web.wsgi` runs in its process.")
     web_workers: int = _set(2, "Web server processes that `nextstream up` starts.")
-    web_threads: int = _set(32, "Threads, so requests at once, of each web server process.")
+    web_threads: int = _set(
+        160, "Threads, so requests at once, of each web server process; a slow upload holds one."
+    )
     trusted_hops: int = _set(
         0, "Proxies of your own in front of the gateway, whose X-Forwarded-* headers are believed."
     )
@@ -87,6 +96,23 @@ class Settings:
         300.0, "Seconds after which a webhook whose worker is gone is given to another one."
     )
     upload_max_bytes: int = _set(64 * 1024**3, "Largest file that is accepted, in bytes.")
+    upload_expires_s: int = _set(
+        86400, "Seconds without a byte after which an unfinished upload is removed."
+    )
+    upload_slots: int = _set(
+        112, "Uploads that a web server process takes at once; keep it below its threads."
+    )
+    imports: bool = _set(
+        default=False, doc="Let accounts name URLs, from which workers fetch videos; never from inside."
+    )
+    import_ports: str = _set("80,443", "Ports that URLs of imports may have.")
+    import_networks: str = _set(
+        "", "Networks inside that URLs of imports may lead to all the same, `10.1.0.0/16,...`."
+    )
+    direct_expires_s: int = _set(3600, "Longest time that a direct upload URL is good for, in seconds.")
+    quota_bytes: int = _set(0, "Bytes an account may have here, uploads under way included; 0: any.")
+    quota_minutes: int = _set(0, "Minutes of video an account may have here; 0: any.")
+    quota_uploads: int = _set(0, "Uploads an account may have under way at once; 0: any.")
     source_max_s: int = _set(12 * 3600, "Longest video that is accepted, in seconds.")
     source_max_pixels: int = _set(36_000_000, "Largest picture that is accepted, in pixels.")
     heights: str = _set(
@@ -190,6 +216,23 @@ class Settings:
     def streams_each(self) -> int:
         """Give the event streams a web server process keeps open: a quarter of its threads."""
         return max(1, self.web_threads // 4)
+
+    @property
+    def ports_of_imports(self) -> frozenset[int]:
+        """Give the ports that URLs of imports may have; raises Misconfigured."""
+        words = [word.strip() for word in self.import_ports.split(",")]
+        if not all(word.isdigit() for word in words):
+            raise Misconfigured(f"{PREFIX}IMPORT_PORTS must be numbers with commas, as 80,443.")
+        return frozenset(map(int, words))
+
+    @property
+    def networks_of_imports(self) -> tuple[Network, ...]:
+        """Give the networks inside that imports may reach; raises Misconfigured."""
+        words = [word.strip() for word in self.import_networks.split(",") if word.strip()]
+        try:
+            return tuple(map(ipaddress.ip_network, words))
+        except ValueError as error:
+            raise Misconfigured(f"{PREFIX}IMPORT_NETWORKS must be networks, as 10.1.0.0/16.") from error
 
     @property
     def sides(self) -> tuple[int, ...]:

@@ -130,6 +130,8 @@ def _programs(settings: Settings, env: Mapping[str, str]) -> Iterator[Program]:
     yield programs.media_worker(settings, env)
     yield programs.upkeep_worker(env)
     yield programs.webhooks_worker(env)
+    if settings.imports:
+        yield programs.uploads_worker(env)
     yield programs.beat(env)
     yield programs.flower(port, settings.data_dir / "flower.db", env)
 

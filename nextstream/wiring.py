@@ -18,6 +18,7 @@ from nextstream.ports import (
     Outside,
     Passwords,
     Platform,
+    Remote,
     Shift,
     Storage,
 )
@@ -45,6 +46,7 @@ def build(settings: Settings, **overrides: Any) -> Platform:
         "passwords": _passwords,
         "outside": _outside,
         "shift": _shift,
+        "remote": _remote,
     }
     ports: dict[str, Any] = {
         name: overrides.get(name) or make(settings) for name, make in makers.items()
@@ -189,6 +191,16 @@ def _shift(_: Settings) -> Shift:
     from nextstream.adapters.clock import EndlessShift
 
     return EndlessShift()
+
+
+def _remote(settings: Settings) -> Remote:
+    if settings.database == MEMORY:
+        from nextstream.adapters.remote_memory import MemoryRemote
+
+        return MemoryRemote()
+    from nextstream.adapters.remote_http import HttpRemote
+
+    return HttpRemote(settings.ports_of_imports, settings.networks_of_imports)
 
 
 def _passwords(settings: Settings) -> Passwords:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nextstream.errors import NextStreamError
-from nextstream.services import operations, purging, reconciling
+from nextstream.services import operations, purging, reconciling, upload_ends
 from tasks import platform
 from tasks.celery import app
 
@@ -33,3 +33,9 @@ def reconcile() -> None:
 def purge() -> int:
     """Remove files that nobody needs any more."""
     return purging.sweep(platform.current())
+
+
+@app.task(name="upkeep.uploads", throws=PASSES)
+def uploads() -> int:
+    """Complete uploads that a killed server left whole, and remove those nobody goes on with."""
+    return upload_ends.expire(platform.current())

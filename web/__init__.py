@@ -8,6 +8,8 @@ from nextstream.errors import Misconfigured
 from nextstream.ports import Platform
 from web import (
     auth,
+    cors,
+    direct,
     downloads,
     encodes,
     following,
@@ -15,17 +17,20 @@ from web import (
     http,
     images,
     pages,
+    s3_parts,
     streaming,
     subtitles,
     tokens,
+    tus,
     upload,
+    upload_slots,
     videos,
     webhooks,
 )
 
 BLUEPRINTS = {
     "auth": (auth.blueprint,),
-    "upload": (upload.blueprint,),
+    "upload": (upload.blueprint, tus.blueprint, direct.blueprint, s3_parts.blueprint),
     "streaming": (
         videos.blueprint,
         encodes.blueprint,
@@ -48,6 +53,9 @@ def create_app(platform: Platform, *services: str) -> Flask:
     static = "static" if "pages" in services else None
     app = Flask("web", static_folder=static, static_url_path="/static")
     http.install(app, platform)
+    cors.install(app, platform.settings.cors_origins)
+    upload_slots.install(app, platform.settings.upload_slots)
+    tus.install(app)
     tokens.install(app, platform.settings)
     for name in services:
         if name not in BLUEPRINTS:

@@ -136,11 +136,17 @@ def _finish(response: Response) -> Response:
     say(
         "request answered",
         method=request.method,
-        path=_TICKET.sub("/p/-", request.path),
+        path=_path(),
         status=response.status_code,
         took_ms=took_ms,
     )
     return response
+
+
+def _path() -> str:
+    """Give the path for the log; of one that is a secret in itself, its form."""
+    hides = request.url_rule is not None and "secret" in (request.view_args or {})
+    return str(request.url_rule) if hides else _TICKET.sub("/p/-", request.path)
 
 
 def secure(response: Response, *, over_https: bool) -> None:

@@ -13,6 +13,7 @@ from nextstream.errors import NextStreamError, NotFound
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+OWN_REASONS = {460: "Checksum Mismatch"}  # a status of tus, which HTTP has no phrase for
 
 
 def answer(error: NextStreamError, request_id: str, **members: Any) -> Response:
@@ -52,4 +53,6 @@ def _respond(
         "request_id": request_id,
         **members,
     }
-    return Response(json.dumps(body) + "\n", status, content_type=MEDIA_TYPE)
+    reason = OWN_REASONS.get(status)
+    line = f"{status} {reason}" if reason else status
+    return Response(json.dumps(body) + "\n", line, content_type=MEDIA_TYPE)

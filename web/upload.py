@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from flask import Blueprint, Response, abort, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -10,8 +11,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Priority, Video
 from nextstream.errors import BadRequest, UploadIncomplete, UploadTooLarge
-from nextstream.services import uploads
-from web import bodies, http, multipart, tokens, wire
+from nextstream.services import imports, library, resumable, uploads
+from web import bodies, http, multipart, tokens, upload_slots, wire
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
@@ -28,9 +29,7 @@ def post() -> Response:
         abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
     form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file")
     title = request.args.get("title") or form.fields.get("title")
-    platform = http.platform()
-    about = (form.filename, title, form.blocks, None, g.request_id, priority)
-    return _created(uploads.receive(platform, owner, *about))
+    return _receive(owner, form.filename, title, form.blocks, None, g.request_id, priority)
 
 
 @blueprint.put("/<filename>")
@@ -39,8 +38,36 @@ def put(filename: str) -> Response:
     size_bytes = request.content_length
     owner, priority = _admit(size_bytes), _priority()
     title = request.args.get("title")
-    about = (filename, title, _blocks(), size_bytes, g.request_id, priority)
-    return _created(uploads.receive(http.platform(), owner, *about))
+    return _receive(owner, filename, title, _blocks(), size_bytes, g.request_id, priority)
+
+
+class Import(http.Body):
+    """A file to be fetched."""
+
+    url: str
+    title: str | None = None
+    filename: str = ""
+
+
+@blueprint.post("/import")
+def fetch() -> Response:
+    """Have a file fetched from a URL; the video tells how it goes."""
+    owner, wish = tokens.account(), http.read_json(Import)
+    what = resumable.Wish(
+        length=None,
+        filename=wish.filename,
+        title=wish.title,
+        idempotency_key=request.headers.get("Idempotency-Key"),
+        request_id=g.request_id,
+    )
+    upload = imports.begin(http.platform(), owner, wish.url, what)
+    return _created(library.get(http.platform(), owner, upload.id), 202)
+
+
+def _receive(owner: Account, *about: Any) -> Response:
+    """Pass a body on in a slot, with patience for a slow client; `about` as in uploads.receive."""
+    with upload_slots.taken(), wire.patience(request.environ):
+        return _created(uploads.receive(http.platform(), owner, *about))
 
 
 def _admit(size_bytes: int | None) -> Account:
@@ -79,7 +106,7 @@ def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:
         raise UploadIncomplete(detail=f"{received} of {request.content_length} bytes")
 
 
-def _created(video: Video) -> Response:
-    response = http.answer(bodies.video(video, http.base_url()), 201)
+def _created(video: Video, status: int = 201) -> Response:
+    response = http.answer(bodies.video(video, http.base_url()), status)
     response.headers["Location"] = f"/api/v1/videos/{video.id}"
     return response

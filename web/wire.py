@@ -5,7 +5,8 @@ from __future__ import annotations
 import select
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from gunicorn.http.errors import ParseException
@@ -17,10 +18,39 @@ if TYPE_CHECKING:
 # Reading a body raises these where the client goes away in the middle, or sends chunks that are none.
 BROKEN = (OSError, ClientDisconnected, ParseException)
 
+PATIENCE_S = 60.0  # for the next bytes of a body
 LINGER_S = 5.0
 LINGER_BYTES = 64 * 1024**2
 SILENCE_S = 1.0
 BLOCK_BYTES = 16 * 1024
+
+
+@contextmanager
+def patience(environ: WSGIEnvironment, seconds: float = PATIENCE_S) -> Iterator[None]:
+    """Let reads of a body in the block fail when nothing comes for so long: else they hold a thread."""
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    before = connection.gettimeout()
+    connection.settimeout(seconds)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            connection.settimeout(before)
+
+
+def interrupter(environ: WSGIEnvironment) -> Callable[[], None]:
+    """Give a function that ends a read of the body, from another thread, as if the client were gone."""
+
+    def interrupt() -> None:
+        connection = environ.get("gunicorn.socket")
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+
+    return interrupt
 
 
 def linger(environ: WSGIEnvironment) -> None:

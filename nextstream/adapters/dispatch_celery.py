@@ -62,6 +62,12 @@ class CeleryDispatcher:
         with _our_errors():
             self._send(queue.DELIVER_TASK, (webhook_id,), queue=queue.WEBHOOKS)
 
+    def fetch(self, upload_id: str, request_id: str | None) -> None:
+        """Send `uploads.fetch`."""
+        headers = {"request_id": request_id}
+        with _our_errors():
+            self._send(queue.FETCH_TASK, (upload_id,), queue=queue.UPLOADS, headers=headers)
+
     def workers(self, enough: int | None = None) -> Sequence[str]:
         """Ask all workers to answer, and give the names of those that do."""
         with _our_errors():

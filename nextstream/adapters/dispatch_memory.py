@@ -14,6 +14,7 @@ class MemoryDispatcher:
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.rung: list[str] = []
+        self.fetched: list[str] = []
         self.away = False
 
     def send(self, messages: Sequence[Message]) -> None:
@@ -30,6 +31,11 @@ class MemoryDispatcher:
         """Keep the call."""
         self._reach()
         self.rung.append(webhook_id)
+
+    def fetch(self, upload_id: str, request_id: str | None) -> None:  # noqa: ARG002  the port names it
+        """Keep the upload's id in `fetched`."""
+        self._reach()
+        self.fetched.append(upload_id)
 
     def workers(self, enough: int | None = None) -> Sequence[str]:  # noqa: ARG002  the port names it
         """Give no names: nobody works here."""

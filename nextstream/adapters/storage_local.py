@@ -15,6 +15,7 @@ from typing import BinaryIO, Self
 from urllib.parse import unquote, urlsplit
 
 from nextstream.adapters import storage_keys
+from nextstream.adapters.multipart_local import LocalMultipart
 from nextstream.errors import Misconfigured, ObjectNotFound, StorageError
 from nextstream.ports import StoredObject
 
@@ -37,6 +38,7 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._incoming = root / INCOMING
+        self.multipart = LocalMultipart(root, self._translated, _place, self.head)
 
     @classmethod
     def from_url(cls, url: str) -> Self:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from threading import Lock
 
 from nextstream.adapters import storage_keys
+from nextstream.adapters.multipart_memory import MemoryMultipart
 from nextstream.errors import ObjectNotFound
 from nextstream.ports import StoredObject
 
@@ -19,6 +20,7 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._objects: dict[str, tuple[StoredObject, bytes]] = {}
+        self.multipart = MemoryMultipart(self)
         self._lock = Lock()  # a listing must not see the dictionary change
 
     def write(self, key: str, blocks: Iterable[bytes], content_type: str) -> StoredObject:

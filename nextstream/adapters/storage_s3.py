@@ -15,6 +15,7 @@ from botocore.client import Config
 from botocore.exceptions import ClientError
 
 from nextstream.adapters import s3_parts, storage_keys
+from nextstream.adapters.multipart_s3 import S3Multipart
 from nextstream.adapters.s3_errors import status, translated
 from nextstream.errors import Misconfigured, StorageError
 from nextstream.ports import StoredObject
@@ -42,6 +43,7 @@ class S3Storage:
         self._client = client
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self.multipart = S3Multipart(client, self, self._name)
 
     @classmethod
     def from_url(cls, url: str) -> Self:

@@ -51,6 +51,11 @@ def source(video_id: str) -> str:
     return f"{root(video_id)}/{SOURCE}"
 
 
+def partial(upload_id: str) -> str:
+    """Give the key of a part of a parallel upload, until it is joined with the others."""
+    return f"uploads/{upload_id}/{SOURCE}"
+
+
 def version_folder(version: int) -> str:
     """Give the folder name of one encode; it makes its segments immutable for caches."""
     return f"v{version}"

@@ -12,7 +12,9 @@ from nextstream.ports.outside import Outside
 from nextstream.ports.pieces import Pieces, Standing, Tally, Task
 from nextstream.ports.platform import Clock, Platform, Shift
 from nextstream.ports.purges import Purge, Purges
-from nextstream.ports.storage import Storage, StoredObject
+from nextstream.ports.remote import Remote, RemoteFile
+from nextstream.ports.storage import Multipart, Parts, Presigning, SentPart, Storage, StoredObject
+from nextstream.ports.uploads import Upload, Uploads, Usage
 from nextstream.ports.videos import Access, Order, Videos, Wanted
 from nextstream.ports.webhooks import Webhooks
 from nextstream.ports.workers import Worker, Workers
@@ -27,16 +29,22 @@ __all__ = [
     "Encoder",
     "EventSink",
     "Message",
+    "Multipart",
     "Order",
     "Outbox",
     "OutboxEntry",
     "Outside",
+    "Parts",
     "Passwords",
     "Pieces",
     "Platform",
+    "Presigning",
     "Purge",
     "Purges",
+    "Remote",
+    "RemoteFile",
     "Report",
+    "SentPart",
     "Shift",
     "Standing",
     "Storage",
@@ -44,6 +52,9 @@ __all__ = [
     "Tally",
     "Task",
     "Transaction",
+    "Upload",
+    "Uploads",
+    "Usage",
     "Videos",
     "Wanted",
     "Webhooks",

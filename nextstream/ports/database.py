@@ -9,6 +9,7 @@ from nextstream.ports.accounts import Accounts
 from nextstream.ports.events import Outbox
 from nextstream.ports.pieces import Pieces
 from nextstream.ports.purges import Purges
+from nextstream.ports.uploads import Uploads
 from nextstream.ports.videos import Videos
 from nextstream.ports.webhooks import Webhooks
 from nextstream.ports.workers import Workers
@@ -31,6 +32,9 @@ class Transaction(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...  # noqa: D102  named by its type
+
+    @property
+    def uploads(self) -> Uploads: ...  # noqa: D102  named by its type
 
     @property
     def outbox(self) -> Outbox: ...  # noqa: D102  named by its type

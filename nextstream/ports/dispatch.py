@@ -37,6 +37,10 @@ class Dispatcher(Protocol):
         """Ring for what is due for a webhook; may run twice; raises QueueUnavailable."""
         ...
 
+    def fetch(self, upload_id: str, request_id: str | None) -> None:
+        """Fetch the file of an import; may run twice; raises QueueUnavailable."""
+        ...
+
     def workers(self, enough: int | None = None) -> Sequence[str]:
         """Give the names of the workers that answer within a second, or of the first `enough`.
 

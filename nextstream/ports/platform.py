@@ -12,6 +12,7 @@ from nextstream.ports.dispatch import Dispatcher
 from nextstream.ports.encoder import Encoder
 from nextstream.ports.events import EventSink
 from nextstream.ports.outside import Outside
+from nextstream.ports.remote import Remote
 from nextstream.ports.storage import Storage
 from nextstream.settings import Settings
 
@@ -46,3 +47,4 @@ class Platform:
     passwords: Passwords
     outside: Outside
     shift: Shift
+    remote: Remote

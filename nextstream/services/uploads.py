@@ -1,35 +1,25 @@
-"""Taking a video in: from the first byte of an upload to the work that follows it."""
+"""Taking a video in by one request: from its first byte to the work that follows it."""
 
 from __future__ import annotations
 
-import unicodedata
+import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 
-import structlog
-
 from nextstream.domain import lifecycle, paths
-from nextstream.domain.accounts import Account, may_upload
-from nextstream.domain.events import happen
-from nextstream.domain.plan import PROBE
-from nextstream.domain.video import Failure, Priority, State, Video
-from nextstream.errors import (
-    NextStreamError,
-    NotAllowed,
-    UploadEmpty,
-    UploadIncomplete,
-    UploadTooLarge,
-    VideoNotFound,
-)
-from nextstream.ports import Platform
-from nextstream.services import feeding
+from nextstream.domain.accounts import Account
+from nextstream.domain.uploading import Stage, part_bytes
+from nextstream.domain.video import Priority, State, Video
+from nextstream.errors import ClaimLost, UploadEmpty, UploadIncomplete
+from nextstream.ports import Platform, Transaction, Upload
+from nextstream.services import intake, quotas
+from nextstream.services.intake import check
 
-log = structlog.get_logger()
+__all__ = ["check", "receive"]
 
-TITLE_MAX = 200
-FILENAME_MAX = 255
 SOURCE_TYPE = "application/octet-stream"  # what a client says of its file is not to be trusted
 
 
@@ -46,56 +36,53 @@ def receive(
     """Take a file in as a new video and start its transcode; `size_bytes` is what the sender declared.
 
     The video is there before any byte moves. Whatever goes wrong leaves it failed, with nothing
-    stored, and goes on to the caller. Raises NotAllowed, UploadTooLarge, UploadIncomplete,
-    UploadEmpty, and what `blocks` raises. A queue that is away delays the work only.
+    stored, and goes on to the caller. Raises NotAllowed, UploadTooLarge, QuotaExceeded,
+    UploadIncomplete, UploadEmpty, SourceNotVideo, and what `blocks` raises. A queue that is away
+    delays the work only.
     """
     check(platform, owner, size_bytes)
-    video = _create(platform, owner, filename, title, request_id, priority)
+    about = (filename, title, request_id, priority)
+    video, upload, room_bytes = _create(platform, owner, about, size_bytes)
     with ExitStack() as undo:
-        undo.push(partial(_give_up, platform, video.id))
+        undo.push(partial(_give_up, platform, upload))
         video = _move(platform, video, State.UPLOADING)
-        checked = _check_blocks(blocks, size_bytes, platform.settings.upload_max_bytes)
-        stored = platform.storage.write(paths.source(video.id), checked, SOURCE_TYPE)
-        video = _accept(platform, video, stored.size_bytes)
-    log.info("video uploaded", video_id=video.id, size_bytes=video.size_bytes)
-    feeding.feed(platform)
+        checked = _check_blocks(blocks, size_bytes, room_bytes)
+        stored = platform.storage.write(upload.key, checked, SOURCE_TYPE)
+        with platform.database.transaction() as tx:
+            _end(tx, upload, Stage.DONE)
+            video = intake.accept(platform, tx, video, stored.size_bytes)
+    intake.start(platform, video)
     return video
-
-
-def check(platform: Platform, owner: Account, size_bytes: int | None) -> None:
-    """Refuse what can be refused before the first byte; raises NotAllowed and UploadTooLarge."""
-    if not may_upload(owner):
-        raise NotAllowed
-    if size_bytes is not None and size_bytes > platform.settings.upload_max_bytes:
-        raise _too_large(platform.settings.upload_max_bytes)
 
 
 def _create(
     platform: Platform,
     owner: Account,
-    filename: str,
-    title: str | None,
-    request_id: str | None,
-    priority: Priority,
-) -> Video:
+    about: tuple[str, str | None, str | None, Priority],
+    size_bytes: int | None,
+) -> tuple[Video, Upload, int]:
+    """Store the video and the row that reserves its bytes; give both and the most it may have."""
     now = platform.clock.now()
-    name = _plain(filename)[-FILENAME_MAX:] or "video"
-    video = Video(
-        id=paths.new_id(),
-        owner_id=owner.id,
-        title=(_plain(title or "") or name.rpartition(".")[0] or name)[:TITLE_MAX],
-        filename=name,
-        created_at=now,
-        request_id=request_id,
-        state_times={State.CREATED: now},
-        priority=priority,
-    )
+    expires_at = now + timedelta(seconds=platform.settings.upload_expires_s)
     with platform.database.transaction() as tx:
-        tx.videos.add(video)
-        tx.outbox.add(
-            happen("video.created", video.id, now, request_id, owner_id=owner.id, filename=name)
+        quotas.check(platform, tx, owner.id, size_bytes)
+        room_bytes = quotas.room_bytes(platform, tx, owner.id)
+        video = intake.add_video(platform, tx, owner.id, *about)
+        upload = Upload(
+            id=video.id,
+            owner_id=owner.id,
+            key=paths.source(video.id),
+            created_at=now,
+            expires_at=expires_at,
+            part_bytes=part_bytes(size_bytes or 0),
+            length=size_bytes,
+            reserved_bytes=size_bytes or 0,
+            request_id=video.request_id,
+            token=secrets.token_hex(16),  # this request's for as long as it can last
+            lease_until=expires_at,
         )
-    return video
+        tx.uploads.add(upload)
+    return video, upload, room_bytes
 
 
 def _move(platform: Platform, video: Video, to: State) -> Video:
@@ -107,9 +94,11 @@ def _check_blocks(blocks: Iterable[bytes], size_bytes: int | None, max_bytes: in
     """Pass the blocks on, and raise before the storage takes too many, too few or none for a whole."""
     received = 0
     for block in blocks:
+        if not received:
+            intake.sniff(block)
         received += len(block)
         if received > max_bytes:
-            raise _too_large(max_bytes)
+            raise intake.too_large(max_bytes)
         yield block
     if size_bytes is not None and received != size_bytes:
         raise UploadIncomplete(detail=f"{received} of {size_bytes} bytes")
@@ -117,55 +106,24 @@ def _check_blocks(blocks: Iterable[bytes], size_bytes: int | None, max_bytes: in
         raise UploadEmpty
 
 
-def _accept(platform: Platform, video: Video, size_bytes: int) -> Video:
-    """Note that the source is whole, and the work that waits for it, at once."""
-    now = platform.clock.now()
-    with platform.database.transaction() as tx:
-        video = tx.videos.save(lifecycle.move(video, State.UPLOADED, now, size_bytes=size_bytes))
-        tx.pieces.add(video.id, video.version, [PROBE])
-        tx.outbox.add(happen("video.uploaded", video.id, now, video.request_id, size_bytes=size_bytes))
-    return video
+def _end(tx: Transaction, upload: Upload, stage: Stage) -> None:
+    """Settle what was reserved; nothing where the row has been settled already."""
+    with suppress(ClaimLost):
+        tx.uploads.end(upload, stage)
 
 
 def _give_up(
     platform: Platform,
-    video_id: str,
+    upload: Upload,
     _: type[BaseException] | None,
     error: BaseException | None,
     __: TracebackType | None,
 ) -> None:
     """Undo an upload that an error ended, but none that was accepted in spite of it."""
-    if error is not None and _fail(platform, video_id, error):
-        platform.storage.remove(f"{paths.root(video_id)}/")
-
-
-def _fail(platform: Platform, video_id: str, error: BaseException) -> bool:
-    """Note why an upload failed, and tell whether what it stored is nobody's."""
-    ours = error if isinstance(error, NextStreamError) else NextStreamError(detail=repr(error))
-    failure = Failure(ours.code, ours.message, ours.detail, ours.retryable)
-    now = platform.clock.now()
+    if error is None:
+        return
     with platform.database.transaction() as tx:
-        try:
-            video = tx.videos.get(video_id)
-        except VideoNotFound:  # removed while it came in
-            return True
-        if video.state is State.CANCELLED and video.size_bytes is None:
-            return True
-        if video.state not in (State.CREATED, State.UPLOADING):
-            return False
-        tx.videos.save(lifecycle.move(video, State.FAILED, now, failure=failure))
-        tx.outbox.add(
-            happen("video.failed", video_id, now, video.request_id, code=ours.code, message=ours.message)
-        )
-    log.warning("upload failed", video_id=video_id, error=str(ours))
-    return True
-
-
-def _too_large(max_bytes: int) -> UploadTooLarge:
-    return UploadTooLarge(f"The file is larger than this server accepts, {max_bytes} bytes.")
-
-
-def _plain(text: str) -> str:
-    """Give the text in normal form, without control and direction marks, or folders before a name."""
-    kept = (c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c)[0] != "C")
-    return "".join(kept).strip()
+        is_nobodys = intake.fail(platform, tx, upload.id, error)
+        _end(tx, upload, Stage.GONE)
+    if is_nobodys:
+        platform.storage.remove(f"{paths.root(upload.id)}/")

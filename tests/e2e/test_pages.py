@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from nextstream.domain.accounts import Role
 from tests.e2e import player
@@ -89,6 +89,36 @@ def test_an_expired_access_token_is_renewed_unseen(page: Page, site: Site) -> No
     page.context.clear_cookies(name="ns_access")
     send(page)
     expect(page.get_by_role("link", name="Watch")).to_be_visible()
+
+
+def test_an_upload_goes_on_after_its_connection_broke(page: Page, site: Site) -> None:
+    broken: list[str] = []
+
+    def break_once(route: Route) -> None:
+        if route.request.method == "PATCH" and len(broken) < 2:
+            broken.append(route.request.url)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.goto("/login")
+    log_in(page, site.user().name)
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    page.route("**/api/v1/uploads/tus/*", break_once)
+    page.goto("/upload")
+    send(page)
+    expect(page.get_by_role("link", name="Watch")).to_be_visible()
+    assert len(broken) == 2
+
+
+def test_a_file_that_is_no_video_is_told_in_its_row(page: Page, site: Site) -> None:
+    page.goto("/login")
+    log_in(page, site.user().name)
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    page.goto("/upload")
+    document = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": b"%PDF-1.7" + b"x" * 9000}
+    page.locator("#files").set_input_files(document)  # type: ignore[arg-type]  # as above
+    expect(page.get_by_text("The file is a PDF document")).to_be_visible()
 
 
 def test_logging_out_ends_it(page: Page, site: Site) -> None:

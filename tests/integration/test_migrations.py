@@ -28,7 +28,7 @@ from nextstream.domain.video import Priority, Visibility
 from nextstream.errors import DatabaseUnavailable, Misconfigured
 from nextstream.ports import Wanted
 from nextstream.settings import Settings
-from tests.contract.rows import CHUNK, LATER, MADE, VIDEO
+from tests.contract.rows import CHUNK, LATER, MADE, UPLOAD, VIDEO
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -248,6 +248,19 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.pieces.remove("v1", 2)
     tx.purges.due(LATER, 9)
     tx.purges.remove("a/")
+    tx.uploads.add(UPLOAD)
+    tx.uploads.get("u1")
+    tx.uploads.find("owner", "key")
+    tx.uploads.find_secret("hash")
+    tx.uploads.usage("owner")
+    upload = tx.uploads.take("u1", LATER, LATER)
+    assert upload
+    tx.uploads.ask("u1")
+    tx.uploads.beat([str(upload.token)], LATER)
+    tx.uploads.save(upload)
+    tx.uploads.release(upload)
+    tx.uploads.due(LATER, 9)
+    tx.uploads.forget(LATER)
     tx.accounts.get("a")
     tx.accounts.find("a")
     tx.outbox.unsent(9)

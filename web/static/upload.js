@@ -1,27 +1,47 @@
-import { call, greet, logIn, proof } from "/static/api.js";
+import { Problem, call, greet, logIn, proof, refresh } from "/static/api.js";
 import * as words from "/static/words.js";
 
 const at = (id) => document.getElementById(id);
 let last = Promise.resolve();
 let waiting = 0;
 
-/** Send a file as the request's body; `report` gets the bytes sent so far. */
+const ENDPOINT = "/api/v1/uploads/tus";
+const RETRY_MS = [0, 1000, 3000, 5000, 10000, 20000, 30000];
+
+function mayRetry(error) {
+  const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
+  return status === 0 || status >= 500 || [401, 409, 423, 429, 460].includes(status);
+}
+
+function explain(error) {
+  const body = error.originalResponse && error.originalResponse.getBody();
+  try {
+    return new Problem(error.originalResponse.getStatus(), JSON.parse(body));
+  } catch {
+    return new Problem(0, { detail: "The connection broke off; choose Retry to go on where it was." });
+  }
+}
+
+/** Send a file in parts that survive a lost connection; `report` gets the bytes that were sent so far. */
 function send(file, report, control) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("PUT", `/api/v1/uploads/${encodeURIComponent(file.name)}`);
-    for (const [name, value] of Object.entries(proof())) request.setRequestHeader(name, value);
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => report(event.loaded));
-    request.addEventListener("load", () => {
-      if (request.status === 201) resolve(request.response);
-      else reject(new Error(request.response?.detail ?? "The upload failed; try again."));
+    const upload = new window.tus.Upload(file, {
+      endpoint: ENDPOINT,
+      metadata: { filename: file.name },
+      retryDelays: RETRY_MS,
+      removeFingerprintOnSuccess: true,
+      onBeforeRequest: (request) => Object.entries(proof()).forEach(([name, value]) => request.setHeader(name, value)),
+      onAfterResponse: async (_, response) => { if (response.getStatus() === 401) await refresh(); },
+      onShouldRetry: mayRetry,
+      onProgress: report,
+      onSuccess: () => resolve(upload.url.split("/").pop()),
+      onError: (error) => reject(explain(error)),
     });
-    request.addEventListener("error", () => reject(new Error("The connection broke off; try again.")));
-    request.addEventListener("abort", () => reject(new Error("Cancelled")));
-    control.abort = () => request.abort();
-    request.send(file);
+    control.abort = () => { upload.abort(true).catch(() => {}); reject(new Error("Cancelled")); };
+    upload.findPreviousUploads().then((known) => {
+      if (known.length) upload.resumeFromPreviousUpload(known[0]);
+      upload.start();
+    });
   });
 }
 
@@ -38,27 +58,34 @@ function makeItem(file) {
 async function upload(file, { find, item, control }) {
   if (control.gone) return;
   const began = performance.now();
+  let first = null; // what was there of it already is no speed of ours
   find(".state").textContent = "Uploading";
+  find(".retry").hidden = true;
+  delete item.dataset.state;
   try {
     await call("GET", "/auth/me"); // a login that is about to end is renewed before the long way
-    const video = await send(file, (sent) => {
-      const rate = sent / (performance.now() - began) * 1000;
+    const id = await send(file, (sent) => {
+      first ??= sent;
+      const rate = (sent - first) / (performance.now() - began) * 1000;
       find("progress").value = sent / file.size;
       find(".facts").textContent = words.facts(`${words.size(sent)} of ${words.size(file.size)}`, `${words.size(rate)}/s`,
         rate && `${words.duration((file.size - sent) / rate)} left`);
     }, control);
-    done(video, find);
+    done(id, find);
+    find(".cancel").remove();
+    find(".retry").remove();
   } catch (problem) {
     if (problem.status === 401) { logIn(); return; }
     item.dataset.state = "failed";
     find(".state").textContent = problem.message;
+    find(".retry").hidden = control.gone;
+    if (control.gone) find(".cancel").remove();
   }
-  find(".cancel").remove();
 }
 
-function done(video, find) {
+function done(id, find) {
   const link = document.createElement("a");
-  link.href = `/watch/${video.id}`;
+  link.href = `/watch/${id}`;
   link.textContent = "Watch";
   find("progress").value = 1;
   find(".state").replaceChildren(link);
@@ -71,9 +98,14 @@ function add(files) {
       shown.control.gone = true;
       if (shown.control.abort) shown.control.abort(); else shown.item.remove();
     });
-    waiting += 1;
-    last = last.then(() => upload(file, shown)).finally(() => { waiting -= 1; });
+    shown.find(".retry").addEventListener("click", () => enqueue(file, shown));
+    enqueue(file, shown);
   }
+}
+
+function enqueue(file, shown) {
+  waiting += 1;
+  last = last.then(() => upload(file, shown)).finally(() => { waiting -= 1; });
 }
 
 const drop = at("drop");

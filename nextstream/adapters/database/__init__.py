@@ -12,6 +12,7 @@ from nextstream.adapters.database.engine import PATIENCE_S, open_engine, our_err
 from nextstream.adapters.database.outbox import SqlOutbox
 from nextstream.adapters.database.pieces import SqlPieces
 from nextstream.adapters.database.purges import SqlPurges
+from nextstream.adapters.database.uploads import SqlUploads
 from nextstream.adapters.database.videos import SqlVideos
 from nextstream.adapters.database.webhooks import SqlWebhooks
 from nextstream.adapters.database.workers import SqlWorkers
@@ -47,6 +48,7 @@ class SqlTransaction:
         self.pieces = SqlPieces(connection)
         self.workers = SqlWorkers(connection)
         self.purges = SqlPurges(connection)
+        self.uploads = SqlUploads(connection)
         self.accounts = SqlAccounts(connection)
         self.outbox = SqlOutbox(connection)
         self.webhooks = SqlWebhooks(connection)

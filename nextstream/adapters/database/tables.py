@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from nextstream.domain.accounts import Role
 from nextstream.domain.plan import Piece, Plan
+from nextstream.domain.uploading import Stage
 from nextstream.domain.video import (
     Failure,
     Options,
@@ -39,6 +40,7 @@ from nextstream.domain.video import (
     Visibility,
 )
 from nextstream.domain.webhooks import Outcome
+from nextstream.ports import Parts
 
 
 class Time(TypeDecorator[datetime]):
@@ -190,6 +192,38 @@ purges = Table(
     Column("keep", Text),
     Column("sweeps", Integer, nullable=False),
     Index(None, "due_at"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign keys: a partial upload has no video, and an ended one outlives its own.
+    Column("owner_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Column("part_bytes", Integer, nullable=False),
+    Column("length", BigInteger),
+    Column("stage", Word(Stage), nullable=False),
+    Column("parts", Value(TypeAdapter(Parts)), nullable=False),
+    Column("reserved_bytes", BigInteger, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("concat", Text, nullable=False),
+    Column("sources", Value(TypeAdapter(tuple[str, ...])), nullable=False),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    Column("secret_hash", Text),
+    Column("source_url", Text),
+    Column("request_id", Text),
+    Column("token", Text),
+    Column("lease_until", Time),
+    Column("asked", Boolean, nullable=False),
+    UniqueConstraint("owner_id", "idempotency_key"),
+    UniqueConstraint("secret_hash"),
+    Index(None, "owner_id", "stage"),
+    Index(None, "stage", "expires_at"),
+    Index(None, "token"),
 )
 
 accounts = Table(

@@ -11,6 +11,7 @@ from nextstream.adapters.database_memory.outbox import MemoryOutbox
 from nextstream.adapters.database_memory.pieces import MemoryPieces
 from nextstream.adapters.database_memory.purges import MemoryPurges
 from nextstream.adapters.database_memory.rows import Rows
+from nextstream.adapters.database_memory.uploads import MemoryUploads
 from nextstream.adapters.database_memory.videos import MemoryVideos
 from nextstream.adapters.database_memory.webhooks import MemoryWebhooks
 from nextstream.adapters.database_memory.workers import MemoryWorkers
@@ -53,6 +54,7 @@ class MemoryTransaction:
         self.pieces = MemoryPieces(rows)
         self.workers = MemoryWorkers(rows.workers)
         self.purges = MemoryPurges(rows.purges)
+        self.uploads = MemoryUploads(rows)
         self.accounts = MemoryAccounts(rows.accounts)
         self.outbox = MemoryOutbox(rows)
         self.webhooks = MemoryWebhooks(rows)

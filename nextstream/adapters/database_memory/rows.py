@@ -9,7 +9,7 @@ from datetime import datetime
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Video
 from nextstream.domain.webhooks import Delivery, Webhook
-from nextstream.ports import OutboxEntry, Purge, Task, Worker
+from nextstream.ports import OutboxEntry, Purge, Task, Upload, Worker
 
 Key = tuple[str, int, str]  # a piece's video, version and name
 
@@ -35,6 +35,7 @@ class Rows:
     turns: dict[Key, Turn] = field(default_factory=dict)
     workers: dict[str, Worker] = field(default_factory=dict)
     purges: dict[str, Purge] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     outbox: list[OutboxEntry] = field(default_factory=list)
     webhooks: dict[str, Webhook] = field(default_factory=dict)

@@ -1,0 +1,154 @@
+"""The table of uploads."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from fractions import Fraction
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+
+from nextstream.adapters.database import tables
+from nextstream.domain.uploading import ENDED, WAITING, Stage
+from nextstream.domain.video import State
+from nextstream.errors import ClaimLost, UploadNotFound
+from nextstream.ports import Upload, Usage
+
+FREE = {"token": None, "lease_until": None, "asked": False}  # what `save` leaves to the heartbeat
+NO_ROOM = (State.FAILED, State.CANCELLED)  # such videos have nothing stored
+
+
+class SqlUploads:
+    """The uploads of a transaction."""
+
+    _table = tables.uploads
+    _columns = tables.columns(_table, Upload)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, upload: Upload) -> None:
+        """Store a new upload."""
+        self._connection.execute(insert(self._table), tables.row(upload))
+
+    def get(self, upload_id: str) -> Upload:
+        """Give an upload."""
+        found = self._one(self._table.c.id == upload_id)
+        if found is None:
+            raise UploadNotFound
+        return found
+
+    def find(self, owner_id: str, idempotency_key: str) -> Upload | None:
+        """Give an owner's upload by the client's key."""
+        table = self._table
+        return self._one(table.c.owner_id == owner_id, table.c.idempotency_key == idempotency_key)
+
+    def find_secret(self, secret_hash: str) -> Upload | None:
+        """Give the upload of a direct URL."""
+        return self._one(self._table.c.secret_hash == secret_hash)
+
+    def usage(self, owner_id: str) -> Usage:
+        """Count what an owner has."""
+        if self._connection.dialect.name == "postgresql":  # SQLite's transactions take turns anyway
+            lock = func.pg_advisory_xact_lock(func.hashtextextended(f"usage {owner_id}", 0))
+            self._connection.execute(select(lock))
+        table, videos = self._table, tables.videos
+        open_ones = (table.c.owner_id == owner_id, table.c.stage.not_in(ENDED))
+        reserved, uploads = self._connection.execute(
+            select(func.coalesce(func.sum(table.c.reserved_bytes), 0), func.count()).where(*open_ones)
+        ).one()
+        kept = (videos.c.owner_id == owner_id, videos.c.state.not_in(NO_ROOM))
+        stored = self._connection.execute(
+            select(func.coalesce(func.sum(videos.c.size_bytes), 0)).where(*kept)
+        ).scalar_one()
+        duration = type_coerce(videos.c.source, JSON)["duration_s"].as_string()
+        durations = self._connection.execute(
+            select(duration).where(*kept, videos.c.source.is_not(None))
+        ).scalars()
+        seconds = sum(float(Fraction(text)) for text in durations if text)
+        return Usage(int(stored) + int(reserved), seconds, uploads)
+
+    def take(self, upload_id: str, now: datetime, lease_until: datetime) -> Upload | None:
+        """Take the lease by one UPDATE, so that of many at once one gets it."""
+        table = self._table
+        free = or_(table.c.token.is_(None), table.c.lease_until < now)
+        taken = self._connection.execute(
+            update(table)
+            .where(table.c.id == upload_id, table.c.stage.not_in(ENDED), free)
+            .values(token=secrets.token_hex(16), lease_until=lease_until, asked=False)
+            .returning(*self._columns)
+        ).one_or_none()
+        return None if taken is None else Upload(*taken)
+
+    def ask(self, upload_id: str) -> None:
+        """Ask the holder of the lease to stop."""
+        self._connection.execute(
+            update(self._table).where(self._table.c.id == upload_id).values(asked=True)
+        )
+
+    def beat(self, tokens: Collection[str], lease_until: datetime) -> dict[str, bool]:
+        """Lengthen leases, and tell whose holder is asked to stop."""
+        table = self._table
+        kept = self._connection.execute(
+            update(table)
+            .where(table.c.token.in_(list(tokens)))
+            .values(lease_until=lease_until)
+            .returning(table.c.token, table.c.asked)
+        )
+        return {token: bool(asked) for token, asked in kept}
+
+    def save(self, upload: Upload) -> None:
+        """Store a changed upload under its lease."""
+        values = {name: value for name, value in tables.row(upload).items() if name not in FREE}
+        saved = self._connection.execute(update(self._table).where(*self._held(upload)).values(values))
+        if not saved.rowcount:
+            raise ClaimLost
+
+    def end(self, upload: Upload, stage: Stage) -> None:
+        """Store an upload's end under its lease."""
+        ended = update(self._table).where(*self._held(upload))
+        if not self._connection.execute(ended.values(stage=stage, reserved_bytes=0, **FREE)).rowcount:
+            raise ClaimLost
+
+    def hide(self, upload_id: str) -> None:
+        """Note an upload as gone."""
+        gone = update(self._table).where(self._table.c.id == upload_id)
+        self._connection.execute(gone.values(stage=Stage.GONE, reserved_bytes=0))
+
+    def release(self, upload: Upload) -> None:
+        """Let a lease go."""
+        self._connection.execute(update(self._table).where(*self._held(upload)).values(FREE))
+
+    def due(self, now: datetime, limit: int) -> Sequence[Upload]:
+        """Give uploads that are completing, or past their time."""
+        table = self._table
+        late = table.c.stage.in_(WAITING) & (table.c.expires_at < now)
+        free = or_(table.c.token.is_(None), table.c.lease_until < now)
+        rows = self._connection.execute(
+            select(*self._columns).where(or_(table.c.stage == Stage.COMPLETING, late), free).limit(limit)
+        )
+        return [Upload(*row) for row in rows]
+
+    def forget(self, before: datetime) -> int:
+        """Remove the rows of uploads that ended long ago."""
+        old = (self._table.c.stage.in_(ENDED), self._table.c.expires_at < before)
+        return self._connection.execute(delete(self._table).where(*old)).rowcount
+
+    def _held(self, upload: Upload) -> tuple[ColumnElement[bool], ...]:
+        return self._table.c.id == upload.id, self._table.c.token == (upload.token or "")
+
+    def _one(self, *conditions: ColumnElement[bool]) -> Upload | None:
+        found = self._connection.execute(select(*self._columns).where(*conditions)).one_or_none()
+        return None if found is None else Upload(*found)

@@ -1,0 +1,128 @@
+"""Fetches files over HTTP for users; whatever a URL says, no connection is used that leads inside.
+
+The address is checked on the connected socket: names that resolve to another address the second
+time, odd ways to write one, and redirects all end there. No proxy is used, since it would be the peer.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urljoin
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from nextstream.domain import addresses, remote_urls
+from nextstream.errors import BadRequest, RemoteRefused, RemoteUnavailable
+from nextstream.ports import RemoteFile
+
+BLOCK_BYTES = 256 * 1024
+CONNECT_S, SILENCE_S = 10.0, 60.0
+REDIRECTS = 3
+_REDIRECT = frozenset({301, 302, 303, 307, 308})
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+INSIDE = "The URL leads to an address that is not on the public internet."
+
+
+class _Inside(HTTPError):
+    """A connection leads to an address inside."""
+
+
+class _Checked:
+    """A connection that looks at its peer before it sends anything; beside one of urllib3's."""
+
+    allowed: tuple[remote_urls.Network, ...] = ()
+
+    def _new_conn(self) -> socket.socket:
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's class has it
+        peer = connected.getpeername()[0]
+        if addresses.is_public(peer) or remote_urls.is_in(peer, self.allowed):
+            return connected
+        connected.close()
+        raise _Inside
+
+
+class HttpRemote:
+    """The public internet, by these ports, and networks inside that an operator allows."""
+
+    def __init__(self, ports: frozenset[int], allowed: tuple[remote_urls.Network, ...] = ()) -> None:
+        self._ports = ports
+        self._http = type("_Http", (_Checked, HTTPConnection), {"allowed": allowed})
+        self._https = type("_Https", (_Checked, HTTPSConnection), {"allowed": allowed})
+
+    @contextmanager
+    def open(self, url: str, offset: int = 0) -> Iterator[RemoteFile]:
+        """Begin to fetch a file, through at most three redirects."""
+        answer = self._follow(url, offset)
+        try:
+            yield _describe(answer, offset)
+        finally:
+            answer.close()
+
+    def _follow(self, url: str, offset: int) -> urllib3.BaseHTTPResponse:
+        for _ in range(REDIRECTS + 1):
+            answer = self._ask(url, offset)
+            if answer.status not in _REDIRECT:
+                return answer
+            answer.close()
+            url = urljoin(url, answer.headers.get("Location", ""))
+        raise RemoteRefused("The URL leads on and on; give the one of the file itself.")
+
+    def _ask(self, url: str, offset: int) -> urllib3.BaseHTTPResponse:
+        parts = remote_urls.check(url, self._ports)
+        timeout = urllib3.Timeout(connect=CONNECT_S, read=SILENCE_S)
+        host, port = str(parts.hostname), parts.port or remote_urls.PORTS[parts.scheme]
+        pool = urllib3.HTTPConnectionPool(host, port, timeout=timeout, retries=False)
+        pool.ConnectionCls = self._http
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            pool = urllib3.HTTPSConnectionPool(
+                host, port, timeout=timeout, retries=False, ssl_context=context
+            )
+            pool.ConnectionCls = self._https
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {"Accept-Encoding": "identity", "User-Agent": "NextStream"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        try:
+            return pool.urlopen(
+                "GET",
+                target,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except _Inside as error:
+            raise BadRequest(INSIDE) from error
+        except (HTTPError, OSError, UnicodeError) as error:  # UnicodeError from names that are none
+            raise RemoteUnavailable(detail=str(error)) from error
+
+
+def _describe(answer: urllib3.BaseHTTPResponse, offset: int) -> RemoteFile:
+    if answer.status >= 500 or answer.status == 429:
+        raise RemoteUnavailable(detail=f"status {answer.status}")
+    if answer.status not in (200, 206):
+        raise RemoteRefused(f"The URL's server answered {answer.status} and no file.")
+    length = answer.headers.get("Content-Length", "")
+    if not length.isdigit() and answer.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        raise RemoteRefused("The URL's server doesn't say where the file ends.")
+    if answer.status == 200:
+        return RemoteFile(_blocks(answer), int(length) if length.isdigit() else None)
+    run = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    if run is None or int(run[1]) != offset:
+        raise RemoteRefused("The URL's server gave another part of the file than was asked for.")
+    return RemoteFile(_blocks(answer), None if run[2] == "*" else int(run[2]), offset)
+
+
+def _blocks(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Give the bytes; raises RemoteUnavailable where they break off, which their end then isn't."""
+    try:
+        yield from answer.stream(BLOCK_BYTES)
+    except (HTTPError, OSError) as error:
+        raise RemoteUnavailable(detail=str(error)) from error

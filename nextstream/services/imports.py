@@ -1,0 +1,89 @@
+"""Videos that are fetched from a URL: asked for by a request, fetched by a worker, resumed by range."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from nextstream.domain import remote_urls
+from nextstream.domain.accounts import Account
+from nextstream.domain.uploading import Stage
+from nextstream.errors import (
+    NextStreamError,
+    NotAllowed,
+    OffsetConflict,
+    QueueUnavailable,
+    RemoteUnavailable,
+    UploadGone,
+    UploadNotFound,
+    UploadTooLarge,
+)
+from nextstream.ports import Platform, Upload
+from nextstream.services import resumable, upload_ends, upload_leases
+
+log = structlog.get_logger()
+
+
+def begin(platform: Platform, owner: Account, url: str, wish: resumable.Wish) -> Upload:
+    """Note a file that is to be fetched, and send a worker for it; gives the upload of its video.
+
+    Raises NotAllowed where imports are off, and BadRequest for a URL that can't be meant.
+    """
+    if not platform.settings.imports:
+        raise NotAllowed("This server fetches no files from elsewhere.")
+    parts = remote_urls.check(url, platform.settings.ports_of_imports)
+    name = wish.filename or parts.path.rpartition("/")[2] or "video"
+    wish = replace(wish, length=None, filename=name, source_url=url)
+    upload = resumable.create(platform, owner, wish)
+    send(platform, upload)
+    return upload
+
+
+def send(platform: Platform, upload: Upload) -> None:
+    """Send a worker for an import; a queue that is away delays it until upkeep sends it again."""
+    try:
+        platform.dispatcher.fetch(upload.id, upload.request_id)
+    except QueueUnavailable as error:
+        log.warning("import waits, the queue is away", upload_id=upload.id, error=str(error))
+
+
+def fetch(platform: Platform, upload_id: str, *, last_try: bool) -> None:
+    """Fetch a file from where it broke off before; raises RemoteUnavailable where that may help again.
+
+    With `last_try`, and for an answer that won't change, the video fails with a sentence.
+    """
+    try:
+        with platform.database.transaction() as tx:
+            upload = tx.uploads.get(upload_id)
+    except UploadNotFound:
+        return
+    if upload.stage is not Stage.OPEN or upload.source_url is None:
+        return
+    try:
+        _fetch(platform, upload, upload.source_url)
+    except (UploadGone, OffsetConflict):  # cancelled, or another worker fetches it
+        return
+    except NextStreamError as error:
+        if error.retryable and not last_try:
+            raise
+        with upload_leases.held(platform, upload_id) as hold:
+            upload_ends.end(platform, hold.upload, error)
+
+
+def _fetch(platform: Platform, upload: Upload, url: str) -> None:
+    with platform.remote.open(url, upload.offset) as file:
+        if file.size_bytes is not None:
+            if file.size_bytes > platform.settings.upload_max_bytes:
+                raise UploadTooLarge
+            upload = resumable.declare(platform, upload, file.size_bytes)
+        skip, blocks = upload.offset - file.offset, file.blocks
+        if skip:  # its server can't give a part of a file
+            blocks = resumable.after(blocks, skip)
+        before = upload.offset
+        upload = resumable.write(platform, upload, before, blocks, None)
+    if file.size_bytes is None:  # the end of the answer is the end of the file
+        upload = resumable.declare(platform, upload, upload.offset)
+        upload_ends.complete_soon(platform, upload)
+    elif upload.offset < file.size_bytes:
+        raise RemoteUnavailable(detail=f"broke off at {upload.offset} of {file.size_bytes} bytes")

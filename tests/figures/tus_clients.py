@@ -1,0 +1,234 @@
+"""tus-js-client, tuspy and Uppy upload to NextStream and to @tus/server; then over a bad connection.
+
+The bad one is cut ten times, and the server is killed and started again once in the middle.
+
+python -m tests.figures.tus_clients [SIZE_MIB]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import psutil
+import requests
+
+from nextstream import wiring
+from nextstream.domain.accounts import Role
+from nextstream.ports import Platform
+from nextstream.services import accounts
+from nextstream.settings import PREFIX, Settings
+from tests import npm, servers, tus_clients
+
+MIB = 1024**2
+CUTS = 10
+PATH = "/api/v1/uploads/tus"
+PASSWORD = "correct horse battery"
+
+_NODE_SERVER = """
+const { Server } = require(process.argv[2] + "/@tus/server");
+const { FileStore } = require(process.argv[2] + "/@tus/file-store");
+const server = new Server({ path: "/files", datastore: new FileStore({ directory: process.argv[4] }) });
+server.listen({ host: "127.0.0.1", port: Number(process.argv[3]) });
+"""
+
+Upload = Callable[[str, dict[str, str]], str]
+
+
+@dataclass
+class House:
+    """A NextStream of one gateway with two processes, over a folder, that can be killed."""
+
+    folder: Path
+    port: int = field(default_factory=servers.free_port)
+    process: subprocess.Popen[bytes] | None = None
+    platform: Platform | None = None
+    token: str = ""
+    # Programs die with the thread that started them, so this one lives as long as we do.
+    starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+
+    def start(self) -> None:
+        env = {"DATA_DIR": str(self.folder), "REDIS_URL": wiring.MEMORY, "FFMPEG": wiring.MEMORY}
+        chosen = {**env, "SECRET_KEY": "k" * 40, "LOG_LEVEL": "WARNING", "CORS_ORIGINS": "*"}
+        variables = {
+            f"{PREFIX}{name}": value for name, value in {**chosen, "ACCESS_TOKEN_S": "9999"}.items()
+        }
+        if self.platform is None:
+            settings = Settings.read(variables)
+            wiring.migrate(settings)
+            self.platform = wiring.build(settings)
+        options = [
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "2",
+            "--threads",
+            "64",
+            "--no-control-socket",
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "gateway.wsgi:app",
+            "--bind",
+            f"127.0.0.1:{self.port}",
+        ]
+        with (self.folder / "gateway.log").open("ab") as log:
+            self.process = servers.start([*command, *options], log.fileno(), env=variables)
+        tus_clients.wait_until(lambda: servers.listens(self.port))
+
+    def log_in(self) -> None:
+        assert self.platform
+        accounts.add(self.platform, "figures", PASSWORD, Role.UPLOADER)
+        body = {"name": "figures", "password": PASSWORD}
+        answer = requests.post(f"http://127.0.0.1:{self.port}/api/v1/auth/login", json=body, timeout=60)
+        for _ in range(20):  # both processes have built their app then
+            requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=60)
+        self.token = f"Bearer {answer.json()['access_token']}"
+
+    def kill(self) -> None:
+        """Kill all processes at once, and start them again."""
+        assert self.process
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.SIGKILL)  # first: it would start others
+        for child in children:
+            child.kill()
+        self.process.wait()
+        self.start()
+
+    def memory_mib(self) -> float:
+        """Give the resident memory of the largest process."""
+        assert self.process
+        try:
+            each = psutil.Process(self.process.pid).children(recursive=True)
+            return max((child.memory_info().rss for child in each), default=0) / MIB
+        except psutil.NoSuchProcess:
+            return 0.0
+
+
+def main() -> None:
+    size_mib = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
+    modules = npm.modules()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        film, digest = make(folder / "film.mp4", size_mib)
+        script = tus_clients.bundle(modules, folder)
+        house = House(folder / "data")
+        house.folder.mkdir()
+        house.starter.submit(house.start).result()
+        house.log_in()
+        try:
+            with node(modules, folder / "node") as other:
+                run(house, other, clients(modules, script, film), digest, size_mib)
+        finally:
+            servers.end(house.process)  # type: ignore[arg-type]  # it runs
+
+
+def make(path: Path, size_mib: int) -> tuple[Path, str]:
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for _ in range(size_mib):
+            block = os.urandom(MIB)
+            digest.update(block)
+            file.write(block)
+    return path, digest.hexdigest()
+
+
+@contextmanager
+def node(modules: Path, folder: Path) -> Iterator[str]:
+    """Run @tus/server over a folder; gives its endpoint."""
+    folder.mkdir()
+
+    def command(port: int) -> list[str | Path]:
+        return ["node", "-e", _NODE_SERVER, "--", "tus", str(modules), str(port), str(folder)]
+
+    with servers.serve(command) as port:
+        yield f"http://127.0.0.1:{port}/files"
+
+
+def clients(modules: Path, script: Path, film: Path) -> dict[str, Upload]:
+    def uppy(endpoint: str, headers: dict[str, str]) -> str:
+        page = endpoint.replace(PATH, "/healthz")
+        return tus_clients.uppy(script, page, "Tus", film, endpoint=endpoint, headers=headers)
+
+    return {
+        "tus-js-client": lambda endpoint, headers: tus_clients.tus_js(modules, endpoint, film, headers),
+        "tuspy": lambda endpoint, headers: tus_clients.tuspy(endpoint, film, headers),
+        "Uppy": uppy,
+    }
+
+
+def run(house: House, other: str, ways: dict[str, Upload], digest: str, size_mib: int) -> None:
+    print("| client | server | MB/s | cuts | kills | identical | peak MiB of a process |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    step = size_mib * MIB // (CUTS + 1)
+    direct, headers = f"http://127.0.0.1:{house.port}{PATH}", {"Authorization": house.token}
+    for client, upload in ways.items():
+        measure(client, "@tus/server", size_mib, partial(upload, other, {}), None, None)
+        measure(client, "NextStream", size_mib, partial(upload, direct, headers), house, digest)
+        cuts = [step * n for n in range(1, CUTS + 1)]
+        with tus_clients.cutting(("127.0.0.1", house.port), cuts) as way:
+            killer = threading.Thread(target=kill_half_way, args=(house, way, size_mib * MIB // 2))
+            killer.start()
+            bad = partial(upload, way.url + PATH, headers)
+            measure(client, "NextStream, bad connection", size_mib, bad, house, digest, way)
+            killer.join()
+
+
+def kill_half_way(house: House, way: tus_clients.Cutter, at_bytes: int) -> None:
+    tus_clients.wait_until(lambda: way.passed_bytes >= at_bytes, wait_s=900)
+    house.starter.submit(house.kill).result()
+
+
+def measure(
+    client: str,
+    server: str,
+    size_mib: int,
+    upload: Callable[[], str],
+    house: House | None,
+    digest: str | None,
+    way: tus_clients.Cutter | None = None,
+) -> None:
+    peak, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        while house and not done.wait(0.1):
+            peak[0] = max(peak[0], house.memory_mib())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    begun = time.monotonic()
+    url = upload()
+    speed = size_mib * MIB / (time.monotonic() - begun) / 1e6
+    done.set()
+    watcher.join()
+    same = "" if house is None else ("yes" if stored(house, url) == digest else "NO")
+    cuts = f"{way.cut} | 1" if way else "0 | 0"
+    print(f"| {client} | {server} | {speed:.0f} | {cuts} | {same} | {peak[0]:.0f} |", flush=True)
+
+
+def stored(house: House, url: str) -> str:
+    """Give the digest of what a video's source holds, and remove it: the disk is small."""
+    assert house.platform
+    video_id, digest = url.rpartition("/")[2], hashlib.sha256()
+    for block in house.platform.storage.stream(f"videos/{video_id}/source"):
+        digest.update(block)
+    house.platform.storage.remove(f"videos/{video_id}/")
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()
