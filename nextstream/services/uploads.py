@@ -16,9 +16,9 @@ from nextstream.domain.video import Priority, State, Video
 from nextstream.errors import ClaimLost, UploadEmpty, UploadIncomplete
 from nextstream.ports import Platform, Transaction, Upload
 from nextstream.services import intake, quotas
-from nextstream.services.intake import check
+from nextstream.services.intake import TITLE_MAX, check
 
-__all__ = ["check", "receive"]
+__all__ = ["TITLE_MAX", "check", "receive"]
 
 SOURCE_TYPE = "application/octet-stream"  # what a client says of its file is not to be trusted
 

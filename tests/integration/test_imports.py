@@ -20,7 +20,7 @@ from nextstream.domain import addresses
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.video import State, Video
 from nextstream.errors import BadRequest, NextStreamError, NotAllowed, RemoteRefused, RemoteUnavailable
-from nextstream.ports import Platform, Remote, Upload
+from nextstream.ports import Platform, Remote, Upload, Wanted
 from nextstream.services import imports, resumable
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, HandClock().now())
@@ -294,4 +294,4 @@ def test_a_url_that_cant_be_meant_makes_no_video(platform: Platform) -> None:
     with pytest.raises(NextStreamError):
         begin(platform, "http://example.org:22/")
     with platform.database.transaction() as tx:
-        assert not tx.videos.page(None, None, 10)
+        assert not tx.videos.page(Wanted(), None, 10)
