@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
+from flask import Flask
 from werkzeug import Response
 
-from gateway import flower, guard
+from gateway import edge, flower, guard
 from gateway.proxy import Upstream
 from nextstream.errors import NextStreamError
 from nextstream.ports import Platform
 from nextstream.settings import Settings
 from web import create_app as create_web
-from web import http, problems
+from web import http, problems, wire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,6 +35,9 @@ class Route:
 
 # What isn't here is for the pages, which are always mounted.
 ROUTES = {
+    "/.well-known": Route("auth", 15.0),
+    "/api/v1/accounts": Route("auth", 15.0),
+    "/api/v1/audit": Route("auth", 30.0),
     "/api/v1/auth": Route("auth", 15.0),  # a password's hash takes a while on a busy machine
     "/api/v1/uploads": Route("upload", 60.0),  # the storage may take long over a part
     "/api/v1/videos": Route("streaming", 60.0),  # events come with a sign of life more often
@@ -54,7 +59,7 @@ def create_app(platform: Platform) -> Gateway:
     front.extensions["probes"].update({name: each.check for name, each in upstreams.items()})
     if settings.flower_url:
         flower.install(front, Upstream(settings.flower_url, seats=seats))
-    return Gateway(front, upstreams, over_https=settings.secure_cookies)
+    return Gateway(front, upstreams, settings)
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
@@ -68,12 +73,10 @@ def _addresses(settings: Settings) -> dict[str, str]:
 class Gateway:
     """A WSGI app over the mounted services and those elsewhere; both give the same answers."""
 
-    def __init__(
-        self, front: WSGIApplication, upstreams: Mapping[str, Upstream], *, over_https: bool
-    ) -> None:
+    def __init__(self, front: Flask, upstreams: Mapping[str, Upstream], settings: Settings) -> None:
         self._front = front
         self._upstreams = upstreams
-        self._over_https = over_https
+        self._settings = settings
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
@@ -82,10 +85,12 @@ class Gateway:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 guard.check(environ)
+                edge.drop_identity(environ)
+                edge.check(self._front, self._settings, environ)
                 answer = self._find(environ)
             except NextStreamError as error:
                 log.warning("request refused", code=error.code, error=str(error))
-                answer = self._refuse(error, request_id)
+                answer = self._refuse(error, environ)
             return answer(environ, start_response)
 
     def _find(self, environ: WSGIEnvironment) -> WSGIApplication:
@@ -94,10 +99,13 @@ class Gateway:
         upstream = self._upstreams.get(route.service) if route else None
         return upstream.forward(environ, route.silence_s) if upstream and route else self._front
 
-    def _refuse(self, error: NextStreamError, request_id: str) -> Response:
+    def _refuse(self, error: NextStreamError, environ: WSGIEnvironment) -> Response:
+        request_id = environ["HTTP_X_REQUEST_ID"]
         response = problems.answer(error, request_id)
         response.headers[http.REQUEST_ID] = request_id
-        http.secure(response, over_https=self._over_https)
+        if environ["REQUEST_METHOD"] not in http.SAFE_METHODS:  # its body is unread
+            response.call_on_close(partial(wire.linger, environ))
+        http.secure(response, over_https=self._settings.secure_cookies)
         return response
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, current_app, redirect, request
 from werkzeug import Response
 
 from gateway.proxy import Upstream
-from nextstream.domain.accounts import Role
+from nextstream.domain.access import Action, may
 from nextstream.errors import NotAllowed, NotAuthenticated
 from web import http, tokens
 
@@ -39,7 +39,7 @@ def show(path: str = "") -> Response:  # noqa: ARG001  the proxy takes it from t
         if request.method not in http.SAFE_METHODS:
             raise
         return redirect(f"/login?next={PREFIX}/")
-    if account.role is not Role.OPERATOR:
+    if not may(account, Action.OPERATE):
         raise NotAllowed("Only operators may see Flower.")
     if request.method not in http.SAFE_METHODS:
         _check_origin()

@@ -28,6 +28,7 @@ from nextstream.settings import Settings, describe
 
 if TYPE_CHECKING:
     from nextstream.doctor import Finding
+    from nextstream.ports import Platform
     from nextstream.services.progress import Progress as Encode
     from nextstream.up import Ready
 
@@ -68,7 +69,7 @@ def command(group: click.Group) -> Callable[[Callable[..., None]], click.Command
                 err.print("Interrupted.")
                 sys.exit(INTERRUPTED)
 
-        return group.command()(run)
+        return group.command(function.__name__.rstrip("_"))(run)
 
     return decorate
 
@@ -167,26 +168,102 @@ def user() -> None:
     """Manage accounts."""
 
 
+@contextmanager
+def _accounts() -> Iterator[Platform]:
+    """Give a platform, for one change."""
+    from nextstream import wiring
+
+    platform = wiring.build(_settings("user"))
+    try:
+        yield platform
+    finally:
+        platform.database.close()
+
+
 @command(user)
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.UPLOADER.value)
 def add(name: str, role: str) -> None:
     """Add an account; the password is asked for, or read from a pipe."""
-    from nextstream import wiring
     from nextstream.services import accounts
 
-    piped = not sys.stdin.isatty()
-    password = sys.stdin.readline().rstrip("\n") if piped else _ask_password()
-    platform = wiring.build(_settings("user"))
-    try:
+    password = _read_password()
+    with _accounts() as platform:
         account = accounts.add(platform, name, password, Role(role))
-    finally:
-        platform.database.close()
     out.print(f"{account.name} is there, as {account.role}.")
+
+
+@command(user)
+def list_() -> None:
+    """List all accounts, one a line: name, role, when it was made, and whether it is disabled."""
+    from nextstream.services import accounts
+
+    with _accounts() as platform:
+        for account in accounts.everyone(platform):
+            disabled = "disabled" if account.disabled_at else ""
+            line = f"{account.name:<32} {account.role:<9} {account.created_at:%Y-%m-%d} {disabled}"
+            click.echo(line.rstrip())
+
+
+@command(user)
+@click.argument("name")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+def role(name: str, role: str) -> None:
+    """Give an account another role; what it may no longer do ends at once."""
+    from nextstream.services import accounts
+
+    with _accounts() as platform:
+        account = accounts.amend(platform, name, Role(role))
+    out.print(f"{account.name} is now {account.role}.")
+
+
+@command(user)
+@click.argument("name")
+@click.option("--undo", is_flag=True, help="Let the account in again.")
+def disable(name: str, undo: bool) -> None:  # noqa: FBT001  click's way to give a flag
+    """Keep an account out, and end its sessions and API keys at once; its videos stay."""
+    from nextstream.services import accounts
+
+    with _accounts() as platform:
+        account = accounts.amend(platform, name, disabled=not undo)
+    out.print(f"{account.name} is {'disabled' if account.disabled_at else 'enabled'}.")
+
+
+@command(user)
+@click.argument("name")
+def password(name: str) -> None:
+    """Give an account a new password, asked for or from a pipe; all its sessions end."""
+    from nextstream.services import accounts
+
+    new = _read_password()
+    with _accounts() as platform:
+        ended = accounts.reset_password(platform, name, new)
+    out.print(f"{name} has a new password; {ended} sessions ended.")
+
+
+def _read_password() -> str:
+    piped = not sys.stdin.isatty()
+    return sys.stdin.readline().rstrip("\n") if piped else _ask_password()
 
 
 def _ask_password() -> str:
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@main.group()
+def keys() -> None:
+    """Manage the keys that sign access tokens."""
+
+
+@command(keys)
+@click.option("--at-once", is_flag=True, help="A key was stolen: end all access tokens now.")
+def rotate(at_once: bool) -> None:  # noqa: FBT001  click's way to give a flag
+    """Publish a new signing key; it signs when all services know it, and nobody notices."""
+    from nextstream.services import signing
+
+    with _accounts() as platform:
+        key = signing.rotate(platform, at_once=at_once)
+    out.print(f"Key {key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC on.")
 
 
 @command(main)

@@ -15,6 +15,7 @@ class NextStreamError(Exception):
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    retry_after_s: float = 2.0  # told where a retry can help
 
     def __init__(self, message: str | None = None, *, detail: str | None = None) -> None:
         """Take a message for the user and, apart from it, a detail for the operator."""
@@ -47,10 +48,33 @@ class BadCredentials(NextStreamError):
     code, status = "bad_credentials", 401
 
 
+class WrongPassword(BadCredentials):
+    """The current password is wrong."""
+
+    code, status = "wrong_password", 403  # the token is good, so this is no 401
+
+
 class NotAllowed(NextStreamError):
     """Your account may not do this."""
 
     code, status = "not_allowed", 403
+
+
+class InsufficientScope(NotAllowed):
+    """Your token or key wasn't made for this; take one with the scope it needs."""
+
+    code = "insufficient_scope"
+
+
+class TooManyRequests(NextStreamError):
+    """Too many requests; wait a little and try again."""
+
+    code, status, retryable = "too_many_requests", 429, True
+
+    def __init__(self, retry_after_s: float, message: str | None = None) -> None:
+        """Take the seconds to wait."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(NextStreamError):
@@ -105,6 +129,30 @@ class AccountExists(NextStreamError):
     """This name is taken; choose another."""
 
     code, status = "account_exists", 409
+
+
+class AccountNotFound(NotFound):
+    """There is no such account."""
+
+    code = "account_not_found"
+
+
+class SessionNotFound(NotFound):
+    """There is no such session, or it isn't yours."""
+
+    code = "session_not_found"
+
+
+class KeyNotFound(NotFound):
+    """There is no such API key, or it isn't yours."""
+
+    code = "key_not_found"
+
+
+class TooManyKeys(NextStreamError):
+    """The account has as many API keys as it may have; revoke one first."""
+
+    code, status = "too_many_keys", 409
 
 
 class WeakPassword(NextStreamError):

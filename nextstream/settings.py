@@ -77,11 +77,34 @@ class Settings:
     )
     secret_key: str = _set(
         "",
-        "Key that signs tokens, 32 characters or more; empty makes one and keeps it in the data folder.",
+        "Key that signs playback tickets, 32 characters or more; empty makes one and keeps it in the "
+        "data folder.",
         secret=True,
     )
     access_token_s: int = _set(900, "Seconds an access token is valid.")
-    refresh_token_s: int = _set(14 * 86400, "Seconds a refresh token is valid.")
+    refresh_token_s: int = _set(
+        14 * 86400, "Seconds a login may go unused, and so a refresh token is valid."
+    )
+    session_s: int = _set(30 * 86400, "Seconds after which a login ends, however much it is used.")
+    keys_dir: str = _set(
+        "",
+        "Private folder of the keys that sign access tokens, for the auth service alone; empty is "
+        "a folder in the data folder.",
+    )
+    keys_cache_s: int = _set(
+        300, "Seconds services keep the public keys; a new key begins to sign after them."
+    )
+    login_tries: int = _set(
+        5, "Failed logins of one name without a wait; then the wait doubles each time."
+    )
+    login_address_tries: int = _set(50, "Failed logins from one address without a wait.")
+    login_wait_max_s: int = _set(900, "Longest wait after a failed login, in seconds.")
+    limit_login: str = _set(
+        "120/60", "Logins and refreshes an address may ask for, `times/seconds`; empty for no limit."
+    )
+    limit_register: str = _set("30/3600", "Accounts an address may register.")
+    limit_uploads: str = _set("600/60", "Uploads an account or API key may begin.")
+    limit_api: str = _set("6000/60", "Requests of all kinds an account or API key may make.")
     secure_cookies: bool = _set(
         default=False, doc="Send cookies over HTTPS only; set it wherever TLS is used."
     )
@@ -195,6 +218,11 @@ class Settings:
     def storage(self) -> str:
         """Give the storage's URL, worked out where it isn't set."""
         return self.storage_url or (self.data_dir.absolute() / "media").as_uri()
+
+    @property
+    def keys(self) -> Path:
+        """Give the folder of the signing keys."""
+        return Path(self.keys_dir) if self.keys_dir else self.data_dir.absolute() / "keys"
 
     @property
     def slots(self) -> int:

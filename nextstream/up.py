@@ -201,7 +201,7 @@ def _socket_path(data: Path) -> Path:
 
 
 def _secret_file(data: Path) -> Path:
-    """Make the key that signs tokens at the first start; only its owner can read it."""
+    """Make the key that signs playback tickets at the first start; only its owner can read it."""
     path = data / "secret_key"
     with suppress(FileExistsError):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -15,11 +15,13 @@ from nextstream.ports import (
     Dispatcher,
     Encoder,
     EventSink,
+    Limits,
     Outside,
     Passwords,
     Platform,
     Remote,
     Shift,
+    SigningKeys,
     Storage,
 )
 from nextstream.settings import Settings
@@ -47,6 +49,8 @@ def build(settings: Settings, **overrides: Any) -> Platform:
         "outside": _outside,
         "shift": _shift,
         "remote": _remote,
+        "signing_keys": _signing_keys,
+        "limits": _limits,
     }
     ports: dict[str, Any] = {
         name: overrides.get(name) or make(settings) for name, make in makers.items()
@@ -221,3 +225,28 @@ def _outside(settings: Settings) -> Outside:
     from nextstream.adapters.outside import PublicWeb
 
     return PublicWeb(private=settings.outside_private)
+
+
+def _signing_keys(settings: Settings) -> SigningKeys:
+    if settings.auth_url:
+        from nextstream.adapters.signing_remote import RemoteSigningKeys
+
+        return RemoteSigningKeys(settings.auth_url, settings.keys_cache_s)
+    if settings.database == MEMORY:
+        from nextstream.adapters.signing_memory import MemorySigningKeys
+
+        return MemorySigningKeys(settings.access_token_s, _clock(settings))
+    from nextstream.adapters.signing_folder import FolderSigningKeys
+
+    return FolderSigningKeys(settings.keys, settings.access_token_s, _clock(settings))
+
+
+def _limits(settings: Settings) -> Limits:
+    if settings.redis_url == MEMORY:
+        from nextstream.adapters.limits_memory import MemoryLimits
+
+        return MemoryLimits()
+    from nextstream import queue
+    from nextstream.adapters.limits_redis import RedisLimits
+
+    return RedisLimits(queue.client_url(settings.redis_url))

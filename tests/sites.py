@@ -100,6 +100,10 @@ def run(folder: Path, *, separate: bool, **chosen: str) -> Iterator[Site]:
         "REDIS_URL": wiring.MEMORY,
         "FFMPEG": wiring.MEMORY,
         "SECRET_KEY": KEY,
+        # All tests come from one address.
+        "LIMIT_LOGIN": "",
+        "LIMIT_REGISTER": "",
+        "LOGIN_ADDRESS_TRIES": "100000",
         "LOG_FORMAT": "json",
         **{name.upper(): value for name, value in chosen.items()},
     }
@@ -110,7 +114,7 @@ def run(folder: Path, *, separate: bool, **chosen: str) -> Iterator[Site]:
         stack.callback(platform.database.close)
         pids, urls = {}, {}
         for name in SERVICES if separate else ():
-            env = {**base, "SERVICES": name}
+            env = {**base, **urls, "SERVICES": name}  # the others fetch auth's public keys
             url, pids[name] = stack.enter_context(gunicorn("web.wsgi:app", env, folder, name))
             urls[f"{name.upper()}_URL"] = url
         url, pids["gateway"] = stack.enter_context(

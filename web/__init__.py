@@ -6,7 +6,9 @@ from flask import Flask
 
 from nextstream.errors import Misconfigured
 from nextstream.ports import Platform
+from nextstream.settings import Settings
 from web import (
+    account,
     auth,
     cors,
     direct,
@@ -16,6 +18,8 @@ from web import (
     health,
     http,
     images,
+    limits,
+    operators,
     pages,
     s3_parts,
     streaming,
@@ -28,8 +32,10 @@ from web import (
     webhooks,
 )
 
+KEY_MIN = 32  # characters: what signs must not be guessed
+
 BLUEPRINTS = {
-    "auth": (auth.blueprint,),
+    "auth": (auth.blueprint, auth.well_known, account.blueprint, operators.blueprint),
     "upload": (upload.blueprint, tus.blueprint, direct.blueprint, s3_parts.blueprint),
     "streaming": (
         videos.blueprint,
@@ -50,6 +56,7 @@ def create_app(platform: Platform, *services: str) -> Flask:
 
     Raises Misconfigured for a name that is none of them.
     """
+    _check_key(platform.settings)
     static = "static" if "pages" in services else None
     app = Flask("web", static_folder=static, static_url_path="/static")
     http.install(app, platform)
@@ -57,6 +64,7 @@ def create_app(platform: Platform, *services: str) -> Flask:
     upload_slots.install(app, platform.settings.upload_slots)
     tus.install(app)
     tokens.install(app, platform.settings)
+    app.after_request(limits.tell)
     for name in services:
         if name not in BLUEPRINTS:
             raise Misconfigured(
@@ -67,3 +75,8 @@ def create_app(platform: Platform, *services: str) -> Flask:
     needs = health.backends(platform) if set(services) - {"pages"} else {}
     health.install(app, needs)
     return app
+
+
+def _check_key(settings: Settings) -> None:
+    if len(settings.secret_key) < KEY_MIN:
+        raise Misconfigured(f"NEXTSTREAM_SECRET_KEY must have at least {KEY_MIN} characters.")

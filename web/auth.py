@@ -1,13 +1,22 @@
-"""The auth service: accounts, and tokens for them."""
+"""The auth service: registering, logging in and out, and tokens."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g
+from contextlib import suppress
+from typing import Annotated
 
-from nextstream.services import accounts
-from web import bodies, http, tokens
+from flask import Blueprint, Response
+from pydantic import Field
+
+from nextstream.domain import sessions
+from nextstream.domain.accounts import Scope
+from nextstream.errors import NotAllowed, NotAuthenticated
+from nextstream.services import accounts, logins
+from nextstream.services.logins import Login
+from web import account_bodies, cookies, http, limits, tokens
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
+well_known = Blueprint("well_known", __name__, url_prefix="/.well-known")
 
 
 class Registration(http.Body):
@@ -17,63 +26,99 @@ class Registration(http.Body):
     password: str
 
 
-class Login(http.Body):
-    """Who logs in; `cookies` puts the tokens where a browser keeps them from scripts."""
+class Credentials(http.Body):
+    """Who logs in; `cookies` puts the tokens where a browser keeps them from scripts.
+
+    `scopes` are what the tokens may be used for; without them, all that the account may do.
+    """
 
     name: str
     password: str
     cookies: bool = False
+    scopes: Annotated[list[Scope], Field(min_length=1)] | None = None
 
 
 @blueprint.post("/register")
 def register() -> Response:
     """Create an account."""
+    limits.take_from_address("register", http.platform().settings.limit_register)
     wish = http.read_json(Registration)
-    account = accounts.register(http.platform(), wish.name, wish.password, g.request_id)
-    return http.answer(bodies.account(account), 201)
+    account = accounts.register(http.platform(), wish.name, wish.password, http.origin())
+    return http.answer(account_bodies.account(account), 201)
 
 
 @blueprint.post("/login")
 def log_in() -> Response:
-    """Give an access and a refresh token for a name and password."""
-    login = http.read_json(Login)
-    account = accounts.log_in(http.platform(), login.name, login.password, g.request_id)
-    made = tokens.issue(account)
-    if login.cookies:
-        response = http.answer({"expires_in": made.expires_s, "account": bodies.account(account)})
-        tokens.set_cookies(response, made.access, made.refresh)
-        return response
-    return http.answer(
-        {
-            "access_token": made.access,
-            "refresh_token": made.refresh,
-            "token_type": "Bearer",
-            "expires_in": made.expires_s,
-        }
-    )
+    """Begin a session for a name and password: an access token, and a refresh token to go on with."""
+    limits.take_from_address("login", http.platform().settings.limit_login)
+    sent = http.read_json(Credentials)
+    scopes = frozenset(sent.scopes) if sent.scopes else None
+    login = logins.log_in(http.platform(), sent.name, sent.password, http.origin(), scopes)
+    if sent.cookies:
+        return _by_cookies(login, account=account_bodies.account(login.account))
+    return _by_body(login)
 
 
 @blueprint.post("/refresh")
 def refresh() -> Response:
-    """Give a new access token for a refresh token, by the way it came."""
-    account = tokens.account(refresh=True)
-    access, expires_s = tokens.issue_access(account), http.platform().settings.access_token_s
-    if tokens.came_by_cookie():
-        response = http.answer({"expires_in": expires_s})
-        tokens.set_cookies(response, access)
-        return response
-    return http.answer({"access_token": access, "token_type": "Bearer", "expires_in": expires_s})
+    """Give new tokens for a refresh token, by the way it came; each is used once."""
+    limits.take_from_address("login", http.platform().settings.limit_login)
+    token, by_cookie = cookies.refresh_token()
+    login = logins.refresh(http.platform(), token, http.origin())
+    return _by_cookies(login) if by_cookie else _by_body(login)
 
 
 @blueprint.post("/logout")
 def log_out() -> Response:
-    """Remove the browser's cookies; works without a login, too."""
+    """End the session of the request's token, and remove a browser's cookies; works without, too."""
+    with suppress(NotAuthenticated, NotAllowed):  # nothing to end, or not by this request
+        _end_session()
     response = Response(status=204)
-    tokens.unset_cookies(response)
+    cookies.clear(response)
     return response
 
 
 @blueprint.get("/me")
 def me() -> Response:
-    """Describe the account whose token this is."""
-    return http.answer(bodies.account(tokens.account()))
+    """Describe the account whose token or key this is, and what it may be used for."""
+    return http.answer(account_bodies.account(tokens.account()))
+
+
+@well_known.get("/jwks.json")
+def list_keys() -> Response:
+    """Give the public keys that access tokens are signed with (RFC 7517)."""
+    keys = [key.public for key in http.platform().signing_keys.published()]
+    response = http.answer({"keys": keys})
+    max_age_s = http.platform().settings.keys_cache_s
+    response.headers["Cache-Control"] = f"public, max-age={max_age_s}"
+    return response
+
+
+def _end_session() -> None:
+    """End the session of a refresh token, which may come without proof, or of an access token."""
+    with suppress(NotAuthenticated):
+        token, _ = cookies.refresh_token(proven=False)
+        if sessions.parse(token):
+            logins.log_out_by_refresh(http.platform(), token, http.origin())
+            return
+    caller = tokens.caller_of_request()
+    if caller.session_id:
+        logins.log_out(http.platform(), caller.session_id, http.origin())
+
+
+def _by_cookies(login: Login, **members: object) -> Response:
+    response = http.answer({"expires_in": http.platform().settings.access_token_s, **members})
+    cookies.set_login(response, tokens.issue(login), login.refresh_token)
+    return response
+
+
+def _by_body(login: Login) -> Response:
+    return http.answer(
+        {
+            "access_token": tokens.issue(login),
+            "refresh_token": login.refresh_token,
+            "token_type": "Bearer",
+            "expires_in": http.platform().settings.access_token_s,
+            "scope": " ".join(login.session.scopes),
+        }
+    )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from nextstream.domain import paths
-from nextstream.domain.accounts import Account
 from nextstream.domain.video import (
     AudioTrack,
     Failure,
@@ -20,16 +19,6 @@ from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry, Worker
 from nextstream.services.progress import Progress
 from nextstream.services.rights import Grant
-
-
-def account(found: Account) -> dict[str, Any]:
-    """Describe an account to its owner."""
-    return {
-        "id": found.id,
-        "name": found.name,
-        "role": found.role,
-        "created_at": found.created_at.isoformat(),
-    }
 
 
 def video(

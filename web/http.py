@@ -13,6 +13,7 @@ from flask import Flask, Response, abort, current_app, g, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import HTTPException
 
+from nextstream.domain.audit import Origin
 from nextstream.errors import BadRequest, NextStreamError, NotAllowed, PreconditionFailed
 from nextstream.ports import Platform
 from web import problems, wire
@@ -23,6 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 
 REQUEST_ID = "X-Request-ID"
 BODY_MAX_BYTES = 1024**2  # of anything but an upload
+AGENT_MAX = 200  # characters of what a browser says of itself
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -66,6 +68,12 @@ def platform() -> Platform:
 def base_url() -> str:
     """Give the address users reach us at, without a slash at its end."""
     return (platform().settings.public_url or request.url_root).rstrip("/")
+
+
+def origin() -> Origin:
+    """Give where the request came from: the address is the one the last trusted hop told."""
+    agent = request.headers.get("User-Agent", "")[:AGENT_MAX]
+    return Origin(request.remote_addr, agent or None, g.request_id)
 
 
 def choose_id(offered: str | None) -> str:

@@ -37,3 +37,15 @@ def show_upload() -> str:
 def show_player(video_id: str) -> str:
     """Show a video; its state and title come from the API."""
     return render_template("watch.html", video_id=video_id)
+
+
+@blueprint.get("/account")
+def show_account() -> str:
+    """Show the account's password, sessions and API keys."""
+    return render_template("account.html")
+
+
+@blueprint.get("/accounts")
+def show_accounts() -> str:
+    """Show everyone's accounts and the audit log; the API gives them to operators alone."""
+    return render_template("accounts.html")

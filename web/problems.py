@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from typing import Any
 
 from flask import Response
@@ -12,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from nextstream.errors import NextStreamError, NotFound
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = 2
 OWN_REASONS = {460: "Checksum Mismatch"}  # a status of tus, which HTTP has no phrase for
+REASONS = ("invalid_token", "insufficient_scope")
 
 
 def answer(error: NextStreamError, request_id: str, **members: Any) -> Response:
@@ -21,9 +22,10 @@ def answer(error: NextStreamError, request_id: str, **members: Any) -> Response:
     title = inspect.cleandoc(type(error).__doc__ or "")
     response = _respond(error.status, error.code, title, error.message, request_id, **members)
     if error.retryable:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    if error.status == 401:  # RFC 9110 section 11.6.1 wants a challenge, RFC 6750 section 3 the reason
-        reason = ' error="invalid_token"' if error.code == "invalid_token" else ""
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if error.status == 401 or error.code in REASONS:
+        # RFC 9110 section 11.6.1 wants a challenge, RFC 6750 section 3 the reason.
+        reason = f' error="{error.code}"' if error.code in REASONS else ""
         response.headers["WWW-Authenticate"] = f"Bearer{reason}"
     return response
 

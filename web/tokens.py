@@ -1,119 +1,130 @@
-"""Tokens by flask-jwt-extended: how they are made, and whose they are."""
+"""Access tokens by flask-jwt-extended, and API keys: how tokens are made, and whose they are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
-    create_refresh_token,
     decode_token,
-    get_jwt_identity,
+    get_jwt,
     get_jwt_request_location,
-    set_access_cookies,
-    set_refresh_cookies,
-    unset_jwt_cookies,
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
-from jwt.exceptions import PyJWTError
+from jwt import PyJWK
+from jwt.exceptions import DecodeError, PyJWTError
 
-from nextstream.domain.accounts import Account
-from nextstream.errors import InvalidToken, Misconfigured, NotAllowed, NotAuthenticated
-from nextstream.services import accounts
+from nextstream.domain import api_keys as keys_domain
+from nextstream.domain.accounts import Caller, Scope
+from nextstream.domain.signing import ALGORITHM, LEEWAY_S, SigningKey
+from nextstream.errors import InvalidToken, NotAllowed, NotAuthenticated
+from nextstream.services import api_keys, logins
+from nextstream.services.logins import Login
 from nextstream.settings import Settings
-from web.http import platform
+from web import cookies, http, limits
 
 ISSUER = "nextstream"
-ACCESS_COOKIE = "ns_access"
-REFRESH_COOKIE = "ns_refresh"
-KEY_MIN = 32  # bytes; RFC 7518 section 3.2 for HS256
-REQUIRED = ("exp", "iat", "jti", "sub", "type", "iss", "aud")
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A pair of tokens; the access token is good for `expires_s` seconds."""
-
-    access: str
-    refresh: str
-    expires_s: int
+REQUIRED = ("exp", "iat", "jti", "sub", "type", "iss", "aud", "sid", "scope")
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Set flask-jwt-extended up; raises Misconfigured for a key that can be guessed."""
-    if len(settings.secret_key) < KEY_MIN:
-        raise Misconfigured(f"NEXTSTREAM_SECRET_KEY must have at least {KEY_MIN} characters.")
+    """Set flask-jwt-extended up."""
     app.config.update(_configuration(settings))
-    JWTManager(app).token_verification_loader(_is_whole)
+    manager = JWTManager(app)
+    manager.token_verification_loader(_is_whole)
+    manager.encode_key_loader(lambda _: _load(http.platform().signing_keys.signer()))
+    manager.decode_key_loader(_find_key)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
     return {
-        "JWT_SECRET_KEY": settings.secret_key,
-        "JWT_ALGORITHM": "HS256",
-        "JWT_DECODE_ALGORITHMS": ["HS256"],  # never a second family beside it: RFC 8725 section 3.1
-        # A token of another system with the same key is none of ours.
+        "JWT_ALGORITHM": ALGORITHM,
+        "JWT_DECODE_ALGORITHMS": [ALGORITHM],  # never a second family beside it: RFC 8725 section 3.1
+        # A token of another system is none of ours.
         "JWT_ENCODE_ISSUER": ISSUER,
         "JWT_DECODE_ISSUER": ISSUER,
         "JWT_ENCODE_AUDIENCE": ISSUER,
         "JWT_DECODE_AUDIENCE": ISSUER,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(seconds=settings.access_token_s),
-        "JWT_REFRESH_TOKEN_EXPIRES": timedelta(seconds=settings.refresh_token_s),
-        "JWT_DECODE_LEEWAY": 10,  # seconds that two machines' clocks may differ
+        "JWT_DECODE_LEEWAY": LEEWAY_S,
         "JWT_TOKEN_LOCATION": ["headers", "cookies"],  # never the query: addresses end up in logs
-        "JWT_COOKIE_SECURE": settings.secure_cookies,
-        "JWT_COOKIE_SAMESITE": "Lax",  # not Strict: a link from elsewhere should find you logged in
-        "JWT_COOKIE_CSRF_PROTECT": True,
-        "JWT_SESSION_COOKIE": False,  # a login outlives the browser window, as the token does
-        "JWT_ACCESS_COOKIE_NAME": ACCESS_COOKIE,
-        "JWT_REFRESH_COOKIE_NAME": REFRESH_COOKIE,
-        "JWT_REFRESH_COOKIE_PATH": "/api/v1/auth",  # so that it rarely travels
-        "JWT_ACCESS_CSRF_COOKIE_NAME": "ns_csrf",
-        "JWT_REFRESH_CSRF_COOKIE_NAME": "ns_refresh_csrf",
+        **cookies.configuration(settings),
     }
 
 
-def _is_whole(_: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Refuse a token that would be good for ever, or can't be told from others."""
-    return all(claims.get(name) for name in REQUIRED)
+def issue(login: Login) -> str:
+    """Make an access token for a login; services check it by the public key its `kid` names."""
+    token: str = create_access_token(
+        login.account.id,
+        additional_claims={"sid": login.session.id, "scope": " ".join(login.session.scopes)},
+        additional_headers={"kid": http.platform().signing_keys.signer().kid},
+    )
+    return token
 
 
-def account(*, refresh: bool = False) -> Account:
-    """Give whose token the request carries, in its header or cookie.
+def account() -> Caller:
+    """Give who sends the request: whose token or API key is in its header, or token in its cookie.
 
-    Raises NotAuthenticated, InvalidToken, and NotAllowed for a cookie without the CSRF header.
+    Raises NotAuthenticated, InvalidToken, TooManyRequests, and NotAllowed for a cookie without the
+    CSRF header.
     """
+    caller = caller_of_request()
+    limits.take_from_caller("api", http.platform().settings.limit_api, caller)
+    return caller
+
+
+def caller_of_request() -> Caller:
+    """Give who sends the request, as `account`, without counting it."""
+    key = bearer()
+    if key.startswith(keys_domain.PREFIX):
+        return api_keys.caller(http.platform(), key, http.origin())
     try:
-        verify_jwt_in_request(refresh=refresh)
+        verify_jwt_in_request()
     except NoAuthorizationError as error:
         raise NotAuthenticated(detail=str(error)) from error
     except CSRFError as error:
-        raise NotAllowed("Send the CSRF cookie's value in the header X-CSRF-TOKEN.") from error
+        raise NotAllowed(cookies.PROOF_NEEDED) from error
     except (JWTExtendedException, PyJWTError) as error:
         raise InvalidToken(detail=str(error)) from error
-    return accounts.get(platform(), get_jwt_identity())
+    return _caller(get_jwt())
 
 
-def account_of_cookie() -> Account:
+def account_of_cookie() -> Caller:
     """Give whose access cookie the request carries, for pages that can't send the CSRF header.
 
     Their changes must be kept from other sites in another way. Raises as `account`.
     """
-    cookie = request.cookies.get(ACCESS_COOKIE)
+    cookie = request.cookies.get(cookies.names(http.platform().settings).access)
     if not cookie:
         raise NotAuthenticated
+    return _caller(verify(cookie))
+
+
+def verify(token: str) -> Mapping[str, Any]:
+    """Give the claims of an access token, checked but for whether its session goes on.
+
+    Needs an app context, and no database. Raises InvalidToken, and ServiceUnavailable without keys.
+    """
     try:
-        claims = decode_token(cookie)
+        claims: dict[str, Any] = decode_token(token)
     except (JWTExtendedException, PyJWTError) as error:
         raise InvalidToken(detail=str(error)) from error
-    if claims["type"] != "access" or not _is_whole({}, claims):
+    if not _is_whole({}, claims):
         raise InvalidToken
-    return accounts.get(platform(), claims["sub"])
+    return claims
+
+
+def bearer() -> str:
+    """Give what stands behind Bearer in the request's header, or nothing."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
 
 
 def came_by_cookie() -> bool:
@@ -121,28 +132,38 @@ def came_by_cookie() -> bool:
     return get_jwt_request_location() == "cookies"
 
 
-def issue(whose: Account) -> Tokens:
-    """Make a pair of tokens."""
-    settings = platform().settings
-    return Tokens(issue_access(whose), create_refresh_token(whose.id), settings.access_token_s)
+def _caller(claims: Mapping[str, Any]) -> Caller:
+    named = str(claims["scope"]).split()
+    granted = frozenset(scope for scope in Scope if scope in named)
+    caller = logins.caller(http.platform(), str(claims["sid"]), granted)
+    if caller.id != claims["sub"]:
+        raise InvalidToken
+    return caller
 
 
-def issue_access(whose: Account) -> str:
-    """Make an access token."""
-    token: str = create_access_token(whose.id)
-    return token
+def _is_whole(_: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Refuse a token that would be good for ever, or can't be told from others."""
+    return all(claims.get(name) for name in REQUIRED)
 
 
-def set_cookies(response: Response, access: str, refresh: str | None = None) -> None:
-    """Put tokens into cookies that scripts can't read, with CSRF values that ours can."""
-    settings = platform().settings
-    # The access cookie's CSRF value must outlive the token, or a change after its end would look
-    # like a forgery and not like what it is: time to refresh.
-    set_access_cookies(response, access, max_age=settings.refresh_token_s)
-    if refresh is not None:
-        set_refresh_cookies(response, refresh, max_age=settings.refresh_token_s)
+def _find_key(header: dict[str, Any], claims: dict[str, Any]) -> PyJWK:
+    """Give the public key a token names; it is looked up among ours, whatever the header points to.
+
+    The library takes any token for an access token that doesn't call itself a refresh token.
+    """
+    if claims.get("type") != "access":
+        raise DecodeError("the token is no access token")
+    kid = header.get("kid")
+    found = http.platform().signing_keys.find(kid) if isinstance(kid, str) else None
+    if found is None:
+        raise DecodeError("the token's kid is none of ours")
+    return _load(found)
 
 
-def unset_cookies(response: Response) -> None:
-    """Remove all cookies of a login."""
-    unset_jwt_cookies(response)
+def _load(key: SigningKey) -> PyJWK:
+    return _parse(json.dumps(dict(key.jwk)))
+
+
+@lru_cache(maxsize=32)
+def _parse(jwk: str) -> PyJWK:
+    return PyJWK(json.loads(jwk), algorithm=ALGORITHM)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
+from functools import cache
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher, Type
@@ -40,6 +41,14 @@ class ArgonPasswords:
             except (VerificationError, InvalidHashError):
                 return False
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tell whether a hash was made with other parameters than today's."""
+        return self._argon.check_needs_rehash(password_hash)
+
+    def is_common(self, password: str) -> bool:
+        """Tell whether a password is among the 30,000 commonest of known leaks, in any case."""
+        return password.lower() in _common()
+
 
 class PlainPasswords:
     """Hashes fast, and so too weakly for anything but tests."""
@@ -53,6 +62,21 @@ class PlainPasswords:
         """Check a password."""
         salt, _, digest = (password_hash or "").rpartition("$")
         return hmac.compare_digest(digest, _digest(salt, password))
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tell whether a hash is of another making."""
+        return not password_hash.startswith("plain$")
+
+    def is_common(self, password: str) -> bool:
+        """Tell whether a password is one of three."""
+        return password.lower() in {"password", "12345678", "password123"}
+
+
+@cache
+def _common() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # 2 MB of words, read where one is chosen
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 def _digest(salt: str, password: str) -> str:

@@ -4,15 +4,20 @@ Every adapter raises only errors of nextstream.errors. Each port has an in-memor
 """
 
 from nextstream.ports.accounts import Accounts, Passwords
+from nextstream.ports.api_keys import ApiKeys
+from nextstream.ports.audit import Audit, AuditEntry
 from nextstream.ports.database import Database, Transaction
 from nextstream.ports.dispatch import Dispatcher, Message
 from nextstream.ports.encoder import EncodedPiece, Encoder, Report
 from nextstream.ports.events import EventSink, Outbox, OutboxEntry
+from nextstream.ports.limits import Limits
 from nextstream.ports.outside import Outside
 from nextstream.ports.pieces import Pieces, Standing, Tally, Task
 from nextstream.ports.platform import Clock, Platform, Shift
 from nextstream.ports.purges import Purge, Purges
 from nextstream.ports.remote import Remote, RemoteFile
+from nextstream.ports.sessions import Sessions
+from nextstream.ports.signing import SigningKeys
 from nextstream.ports.storage import Multipart, Parts, Presigning, SentPart, Storage, StoredObject
 from nextstream.ports.uploads import Upload, Uploads, Usage
 from nextstream.ports.videos import Access, Order, Videos, Wanted
@@ -22,12 +27,16 @@ from nextstream.ports.workers import Worker, Workers
 __all__ = [
     "Access",
     "Accounts",
+    "ApiKeys",
+    "Audit",
+    "AuditEntry",
     "Clock",
     "Database",
     "Dispatcher",
     "EncodedPiece",
     "Encoder",
     "EventSink",
+    "Limits",
     "Message",
     "Multipart",
     "Order",
@@ -45,7 +54,9 @@ __all__ = [
     "RemoteFile",
     "Report",
     "SentPart",
+    "Sessions",
     "Shift",
+    "SigningKeys",
     "Standing",
     "Storage",
     "StoredObject",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from nextstream.domain.accounts import Account
@@ -30,6 +31,10 @@ class Accounts(Protocol):
         """Count the accounts."""
         ...
 
+    def page(self, after: str | None, limit: int) -> Sequence[Account]:
+        """Give accounts by their names, from the one after the name `after` on."""
+        ...
+
 
 class Passwords(Protocol):
     """Hashes passwords and checks them."""
@@ -40,4 +45,12 @@ class Passwords(Protocol):
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Check a password in the same time whether there is a hash or not."""
+        ...
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tell whether a hash was made with weaker parameters than today's."""
+        ...
+
+    def is_common(self, password: str) -> bool:
+        """Tell whether a password is among those that guessers try first."""
         ...

@@ -6,9 +6,12 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from nextstream.ports.accounts import Accounts
+from nextstream.ports.api_keys import ApiKeys
+from nextstream.ports.audit import Audit
 from nextstream.ports.events import Outbox
 from nextstream.ports.pieces import Pieces
 from nextstream.ports.purges import Purges
+from nextstream.ports.sessions import Sessions
 from nextstream.ports.uploads import Uploads
 from nextstream.ports.videos import Videos
 from nextstream.ports.webhooks import Webhooks
@@ -35,6 +38,15 @@ class Transaction(Protocol):
 
     @property
     def uploads(self) -> Uploads: ...  # noqa: D102  named by its type
+
+    @property
+    def sessions(self) -> Sessions: ...  # noqa: D102  named by its type
+
+    @property
+    def api_keys(self) -> ApiKeys: ...  # noqa: D102  named by its type
+
+    @property
+    def audit(self) -> Audit: ...  # noqa: D102  named by its type
 
     @property
     def outbox(self) -> Outbox: ...  # noqa: D102  named by its type

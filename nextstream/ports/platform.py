@@ -11,8 +11,10 @@ from nextstream.ports.database import Database
 from nextstream.ports.dispatch import Dispatcher
 from nextstream.ports.encoder import Encoder
 from nextstream.ports.events import EventSink
+from nextstream.ports.limits import Limits
 from nextstream.ports.outside import Outside
 from nextstream.ports.remote import Remote
+from nextstream.ports.signing import SigningKeys
 from nextstream.ports.storage import Storage
 from nextstream.settings import Settings
 
@@ -45,6 +47,8 @@ class Platform:
     dispatcher: Dispatcher
     encoder: Encoder
     passwords: Passwords
+    signing_keys: SigningKeys
+    limits: Limits
     outside: Outside
     shift: Shift
     remote: Remote

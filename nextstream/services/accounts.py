@@ -1,30 +1,37 @@
-"""Who may come in: registering, logging in and the operator of a fresh installation."""
+"""Accounts from their making to their end: registering, passwords, roles, and the first operator."""
 
 from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
-from nextstream.domain.accounts import Account, Role
-from nextstream.domain.events import happen
+from nextstream.domain import sessions
+from nextstream.domain.access import Action, demand
+from nextstream.domain.accounts import Account, Caller, Role
+from nextstream.domain.audit import NOWHERE, Origin
 from nextstream.errors import (
     AccountExists,
-    BadCredentials,
+    AccountNotFound,
     BadRequest,
-    NotAuthenticated,
+    NotAllowed,
     RegistrationClosed,
     WeakPassword,
+    WrongPassword,
 )
-from nextstream.ports import Platform
+from nextstream.ports import Platform, Transaction
+from nextstream.services import audit, guesses
 
 log = structlog.get_logger()
 
 OPERATOR = "operator"
+PAGE = 100
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1024
-UNKNOWN = "unknown"  # the key of events about names that nobody has
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{2,63}")
 
@@ -42,65 +49,219 @@ def ensure_operator(platform: Platform) -> str | None:
     return password
 
 
-def register(platform: Platform, name: str, password: str, request_id: str | None = None) -> Account:
+def register(platform: Platform, name: str, password: str, origin: Origin = NOWHERE) -> Account:
     """Create an account for someone who asks for one, with the role of an uploader.
 
     Raises RegistrationClosed, and as `add`.
     """
     if platform.settings.registration != "open":
         raise RegistrationClosed
-    return add(platform, name, password, Role.UPLOADER, request_id)
+    return add(platform, name, password, Role.UPLOADER, origin)
 
 
-def add(
-    platform: Platform, name: str, password: str, role: Role, request_id: str | None = None
-) -> Account:
+def add(platform: Platform, name: str, password: str, role: Role, origin: Origin = NOWHERE) -> Account:
     """Create an account of any role; raises BadRequest, WeakPassword and AccountExists."""
     name = name.strip().lower()
-    _check(name, password)
+    if not is_name(name):
+        raise BadRequest(
+            "A name has 3 to 64 characters: a to z, digits and . _ @ + -, a letter or digit first."
+        )
+    _check_password(platform, name, password)
     now = platform.clock.now()
     # Hashing is slow on purpose, so no transaction is open meanwhile.
     account = Account(secrets.token_hex(11), name, platform.passwords.hash(password), role, now)
     with platform.database.transaction() as tx:
         tx.accounts.add(account)
-        tx.outbox.add(happen("auth.registered", account.id, now, request_id, name=name, role=role))
+        facts = {"name": name, "role": role}
+        audit.note(platform, tx, "auth.registered", origin, actor_id=account.id, **facts)
     log.info("account registered", account_id=account.id, role=role)
     return account
 
 
-def log_in(platform: Platform, name: str, password: str, request_id: str | None = None) -> Account:
-    """Give the account of this name and password.
+def is_name(name: str) -> bool:
+    """Tell whether an account can have this name."""
+    return bool(_NAME.fullmatch(name))
 
-    Raises BadCredentials, with the same words and after the same time whichever of the two is wrong.
+
+def change_password(
+    platform: Platform, caller: Caller, current: str, new: str, origin: Origin = NOWHERE
+) -> int:
+    """Change the caller's password and count the other sessions, all of which end.
+
+    Raises WrongPassword where the current one is wrong, TooManyRequests after too many of those,
+    and WeakPassword.
+    """
+    demand(caller, Action.MANAGE_ACCOUNT)
+    with guesses.counted(platform, caller.name, origin):
+        if not platform.passwords.verify(caller.password_hash, current):
+            with platform.database.transaction() as tx:
+                facts: dict[str, Any] = {"actor_id": caller.id, "result": audit.REFUSED}
+                audit.note(platform, tx, "auth.password_changed", origin, **facts)
+            raise WrongPassword
+    return _set_password(platform, caller, new, origin, keep=caller.session_id)
+
+
+def reset_password(platform: Platform, name: str, new: str, origin: Origin = NOWHERE) -> int:
+    """Give an account a new password and count its sessions, all of which end; for the command line.
+
+    Raises AccountNotFound and WeakPassword.
     """
     with platform.database.transaction() as tx:
-        account = tx.accounts.find(name.strip())
-    right = platform.passwords.verify(account.password_hash if account else None, password)
-    type_ = "auth.logged_in" if right else "auth.login_failed"
-    key = account.id if account else UNKNOWN
+        account = _named(tx, name)
+    return _set_password(platform, account, new, origin, keep=None)
+
+
+def everyone(platform: Platform) -> Iterator[Account]:
+    """Give all accounts by name, for the command line."""
+    after: str | None = None
+    while True:
+        with platform.database.transaction() as tx:
+            found = tx.accounts.page(after, PAGE)
+        yield from found
+        if len(found) < PAGE:
+            return
+        after = found[-1].name
+
+
+def amend(
+    platform: Platform, name: str, role: Role | None = None, *, disabled: bool | None = None
+) -> Account:
+    """Change an account's role or disable it, whoever it is; for the command line.
+
+    Raises AccountNotFound.
+    """
     with platform.database.transaction() as tx:
-        tx.outbox.add(happen(type_, key, platform.clock.now(), request_id))
-    if account is None or not right:
-        log.warning("login failed", account_id=key)
-        raise BadCredentials
+        return _change(platform, tx, _named(tx, name), role, disabled, None, NOWHERE)
+
+
+def get(platform: Platform, operator: Account, account_id: str) -> Account:
+    """Give an account to an operator; raises NotAllowed and AccountNotFound."""
+    demand(operator, Action.OPERATE)
+    with platform.database.transaction() as tx:
+        return _find(tx, account_id)
+
+
+def page(
+    platform: Platform, operator: Account, after: str | None, limit: int
+) -> tuple[Sequence[Account], str | None]:
+    """Give accounts by name to an operator, and the name to ask for those `after`, or None."""
+    demand(operator, Action.OPERATE)
+    with platform.database.transaction() as tx:
+        found = tx.accounts.page(after, limit + 1)
+    return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+
+def change(
+    platform: Platform,
+    operator: Account,
+    account_id: str,
+    role: Role | None = None,
+    *,
+    disabled: bool | None = None,
+    origin: Origin = NOWHERE,
+) -> Account:
+    """Change an account's role, or disable or enable it; an operator can't do so to themself.
+
+    So there is always one left. Tokens and keys lose what the role hasn't at once. Raises
+    NotAllowed and AccountNotFound.
+    """
+    demand(operator, Action.OPERATE)
+    if account_id == operator.id:
+        raise NotAllowed("Let another operator change your own account.")
+    with platform.database.transaction() as tx:
+        account = _find(tx, account_id)
+        return _change(platform, tx, account, role, disabled, operator.id, origin)
+
+
+def _change(
+    platform: Platform,
+    tx: Transaction,
+    account: Account,
+    role: Role | None,
+    disabled: bool | None,  # noqa: FBT001  a state to set, as in the API
+    by: str | None,
+    origin: Origin,
+) -> Account:
+    if role is not None and role is not account.role:
+        account = _set_role(platform, tx, account, role, by, origin)
+    if disabled is not None and disabled != bool(account.disabled_at):
+        account = _set_disabled(platform, tx, account, disabled, by, origin)
     return account
 
 
-def get(platform: Platform, account_id: str) -> Account:
-    """Give an account by its id; raises NotAuthenticated where it is gone."""
+def _set_role(
+    platform: Platform, tx: Transaction, account: Account, role: Role, by: str | None, origin: Origin
+) -> Account:
+    """Give an account another role."""
+    changed = replace(account, role=role)
+    tx.accounts.save(changed)
+    facts = {"account_id": account.id, "before": account.role, "after": role}
+    audit.note(platform, tx, "auth.role_changed", origin, actor_id=by, subject_id=account.id, **facts)
+    return changed
+
+
+def _set_disabled(
+    platform: Platform,
+    tx: Transaction,
+    account: Account,
+    disabled: bool,  # noqa: FBT001  a state to set, as in the API
+    by: str | None,
+    origin: Origin,
+) -> Account:
+    """Disable an account and end its sessions, or enable it; its videos stay either way."""
+    changed = replace(account, disabled_at=platform.clock.now() if disabled else None)
+    tx.accounts.save(changed)
+    if disabled:
+        end_sessions(platform, tx, account.id, "disabled", keep=None)
+    action = "auth.disabled" if disabled else "auth.enabled"
+    facts = {"account_id": account.id}
+    audit.note(platform, tx, action, origin, actor_id=by, subject_id=account.id, **facts)
+    return changed
+
+
+def end_sessions(
+    platform: Platform, tx: Transaction, account_id: str, by: str, *, keep: str | None
+) -> int:
+    """End an account's sessions but for one, and count them."""
+    others = [session for session in tx.sessions.list(account_id) if session.id != keep]
+    for session in others:
+        tx.sessions.save(sessions.end(session, platform.clock.now(), by))
+    return len(others)
+
+
+def _set_password(
+    platform: Platform, account: Account, new: str, origin: Origin, keep: str | None
+) -> int:
+    _check_password(platform, account.name, new)
+    password_hash = platform.passwords.hash(new)
     with platform.database.transaction() as tx:
-        account = tx.accounts.get(account_id)
+        tx.accounts.save(replace(_find(tx, account.id), password_hash=password_hash))
+        ended = end_sessions(platform, tx, account.id, "password", keep=keep)
+        facts: dict[str, Any] = {"account_id": account.id, "sessions_ended": ended}
+        actor_id = account.id if isinstance(account, Caller) else None
+        audit.note(platform, tx, "auth.password_changed", origin, actor_id=actor_id, **facts)
+    return ended
+
+
+def _named(tx: Transaction, name: str) -> Account:
+    account = tx.accounts.find(name)
     if account is None:
-        raise NotAuthenticated
+        raise AccountNotFound(f"There is no account called {name}.")
     return account
 
 
-def _check(name: str, password: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise BadRequest(
-            "A name has 3 to 64 characters: a to z, digits and . _ @ + -, a letter or digit first."
-        )
+def _find(tx: Transaction, account_id: str) -> Account:
+    account = tx.accounts.get(account_id)
+    if account is None:
+        raise AccountNotFound
+    return account
+
+
+def _check_password(platform: Platform, name: str, password: str) -> None:
+    """Refuse what is guessed first; any characters will do (NIST SP 800-63B section 3.1.1.2)."""
     if len(password) < PASSWORD_MIN:
         raise WeakPassword
     if len(password) > PASSWORD_MAX:
         raise WeakPassword(f"The password may have at most {PASSWORD_MAX} characters.")
+    if password.lower() == name or platform.passwords.is_common(password):
+        raise WeakPassword("This password is among those that are guessed first; choose another.")

@@ -9,12 +9,12 @@ from dataclasses import replace
 import structlog
 
 from nextstream.domain import lifecycle
-from nextstream.domain.accounts import Account, may_manage
+from nextstream.domain.accounts import Account
 from nextstream.domain.plan import PROBE, PUBLISH
 from nextstream.domain.video import Options, State, Video
-from nextstream.errors import VideoNotFound, WrongState
+from nextstream.errors import WrongState
 from nextstream.ports import Platform, Task, Transaction
-from nextstream.services import events, feeding, purging
+from nextstream.services import events, feeding, library, purging
 
 log = structlog.get_logger()
 
@@ -84,10 +84,7 @@ def _opened(platform: Platform, account: Account, video_id: str) -> Iterator[tup
     """Open a transaction with a video that nobody else changes; raises VideoNotFound."""
     with platform.database.transaction() as tx:
         tx.videos.lock(video_id)
-        video = tx.videos.get(video_id)
-        if not may_manage(account, video.owner_id):
-            raise VideoNotFound
-        yield tx, video
+        yield tx, library.mine(tx, account, video_id)
 
 
 def _need(video: Video, *states: State) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nextstream.domain.accounts import Account, Role
+from nextstream.domain.access import Action, demand
+from nextstream.domain.accounts import Account
 from nextstream.domain.events import Event, happen
 from nextstream.domain.video import Video
-from nextstream.errors import NotAllowed
 from nextstream.ports import OutboxEntry, Platform
 
 
@@ -15,8 +15,7 @@ def page(
     platform: Platform, account: Account, after: int, limit: int, key: str | None = None
 ) -> Sequence[OutboxEntry]:
     """Give events in their order from the place after `after` on; raises NotAllowed."""
-    if account.role is not Role.OPERATOR:
-        raise NotAllowed("Only operators may read the events.")
+    demand(account, Action.OPERATE)
     with platform.database.transaction() as tx:
         return tx.outbox.page(after, limit, key)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from nextstream.domain.accounts import Account, Role
-from nextstream.errors import NotAllowed
+from nextstream.domain.access import Action, demand
+from nextstream.domain.accounts import Account
 from nextstream.ports import Platform, Transaction, Worker
 
 SEEN_EVERY_S = 5.0
@@ -51,7 +51,6 @@ def has_others(tx: Transaction, now: datetime, than: Collection[str]) -> bool:
 
 def page(platform: Platform, account: Account) -> Sequence[Worker]:
     """Give all workers to operators; raises NotAllowed."""
-    if account.role is not Role.OPERATOR:
-        raise NotAllowed("Only operators may see the workers.")
+    demand(account, Action.OPERATE)
     with platform.database.transaction() as tx:
         return tx.workers.list()

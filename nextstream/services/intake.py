@@ -7,13 +7,13 @@ import unicodedata
 import structlog
 
 from nextstream.domain import lifecycle, paths, sniffing
-from nextstream.domain.accounts import Account, may_upload
+from nextstream.domain.access import Action, demand
+from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
 from nextstream.domain.plan import PROBE
 from nextstream.domain.video import Failure, Priority, State, Video
 from nextstream.errors import (
     NextStreamError,
-    NotAllowed,
     SourceNotVideo,
     UploadTooLarge,
     VideoNotFound,
@@ -29,8 +29,7 @@ FILENAME_MAX = 255
 
 def check(platform: Platform, owner: Account, size_bytes: int | None) -> None:
     """Refuse what can be refused before the first byte; raises NotAllowed and UploadTooLarge."""
-    if not may_upload(owner):
-        raise NotAllowed
+    demand(owner, Action.UPLOAD)
     if size_bytes is not None and size_bytes > platform.settings.upload_max_bytes:
         raise too_large(platform.settings.upload_max_bytes)
 

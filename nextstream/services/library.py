@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 
-from nextstream.domain.accounts import Account, Role, may_manage
+from nextstream.domain.access import Action, demand, may
+from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
 from nextstream.domain.video import Video, Visibility
 from nextstream.errors import BadRequest, PreconditionFailed, VideoNotFound
@@ -26,16 +27,24 @@ class Page:
     next: str | None
 
 
-def get(platform: Platform, account: Account, video_id: str) -> Video:
-    """Give a video to its owner or an operator; raises VideoNotFound to all others."""
+def get(
+    platform: Platform, account: Account, video_id: str, action: Action = Action.READ_VIDEO
+) -> Video:
+    """Give a video to its owner or an operator, to read or change; raises VideoNotFound to all others.
+
+    Raises NotAllowed and InsufficientScope to those who may do so to no video.
+    """
     with platform.database.transaction() as tx:
-        return mine(tx, account, video_id)
+        return mine(tx, account, video_id, action)
 
 
-def mine(tx: Transaction, account: Account, video_id: str) -> Video:
-    """Give a video inside a transaction, for a change of it; raises VideoNotFound as `get`."""
+def mine(
+    tx: Transaction, account: Account, video_id: str, action: Action = Action.CHANGE_VIDEO
+) -> Video:
+    """Give a video inside a transaction, for a change of it; raises as `get`."""
+    demand(account, action)
     video = tx.videos.get(video_id)
-    if not may_manage(account, video.owner_id):
+    if not may(account, action, video.owner_id):
         raise VideoNotFound
     return video
 
@@ -50,7 +59,8 @@ def page(
     everyone: bool = False,
 ) -> Page:
     """Give the account's videos, or everyone's public ones; an operator sees all in any case."""
-    if account.role is not Role.OPERATOR:
+    demand(account, Action.READ_VIDEO)
+    if not may(account, Action.OPERATE):
         bounds = {"visibility": Visibility.PUBLIC} if everyone else {"owner_id": account.id}
         wanted = replace(wanted, **bounds)
     with platform.database.transaction() as tx:
@@ -96,7 +106,7 @@ def remove(
 
     That its files are to go is stored with the removal, so they do, also where storage is away.
     """
-    video = get(platform, account, video_id)
+    video = get(platform, account, video_id, Action.CHANGE_VIDEO)
     if revision not in (None, video.revision):
         raise PreconditionFailed
     event = happen("video.deleted", video.id, platform.clock.now(), request_id, by=account.id)

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from nextstream.domain import lifecycle, paths
-from nextstream.domain.accounts import Account, may_manage
+from nextstream.domain.access import Action, may
+from nextstream.domain.accounts import Account
 from nextstream.domain.tus import Checksum
 from nextstream.domain.uploading import Stage, part_bytes
 from nextstream.domain.video import State
@@ -98,7 +99,7 @@ def find(platform: Platform, owner: Account, upload_id: str) -> Upload:
     """Give an upload to its owner; raises UploadNotFound to others, and UploadGone past its end."""
     with platform.database.transaction() as tx:
         upload = tx.uploads.get(upload_id)
-    if not may_manage(owner, upload.owner_id):
+    if not may(owner, Action.UPLOAD, upload.owner_id):
         raise UploadNotFound
     upload_ends.check_alive(platform, upload)
     return upload

@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from nextstream.domain import webhooks
-from nextstream.domain.accounts import Account, Role
+from nextstream.domain.access import Action, demand, may
+from nextstream.domain.accounts import Account
 from nextstream.domain.events import Event, happen
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.errors import (
@@ -29,6 +30,7 @@ from nextstream.ports import OutboxEntry, Platform, Transaction
 
 log = structlog.get_logger()
 
+OPERATORS = "operators"  # who owns what is no single account's
 WEBHOOKS_MAX = 20  # of one account
 EVENTS_AT_ONCE = 500
 DELIVERIES_AT_ONCE = 15  # then another webhook gets its turn; far less than the claim lasts
@@ -45,9 +47,10 @@ def add(
 
     Raises AddressRefused, TooManyWebhooks, and WebhookNotFound for `everything` without the role.
     """
-    platform.outside.check(url)
-    if everything and account.role is not Role.OPERATOR:
+    demand(account, Action.MANAGE_WEBHOOK)
+    if everything and not may(account, Action.OPERATE):
         raise WebhookNotFound
+    platform.outside.check(url)
     owner_id = None if everything else account.id
     now = platform.clock.now()
     made = Webhook(secrets.token_hex(11), owner_id, url, webhooks.new_secret(), tuple(types), now)
@@ -61,8 +64,9 @@ def add(
 
 def mine(tx: Transaction, account: Account, webhook_id: str) -> Webhook:
     """Give a webhook to its owner and to operators; raises WebhookNotFound."""
+    demand(account, Action.MANAGE_WEBHOOK)
     found = tx.webhooks.get(webhook_id)
-    if account.role is not Role.OPERATOR and found.owner_id != account.id:
+    if not may(account, Action.MANAGE_WEBHOOK, found.owner_id or OPERATORS):
         raise WebhookNotFound
     return found
 
@@ -75,8 +79,9 @@ def get(platform: Platform, account: Account, webhook_id: str) -> Webhook:
 
 def own(platform: Platform, account: Account) -> Sequence[Webhook]:
     """Give the account's webhooks, and all there are to an operator."""
+    demand(account, Action.MANAGE_WEBHOOK)
     with platform.database.transaction() as tx:
-        return tx.webhooks.list(account.id, everyone=account.role is Role.OPERATOR)
+        return tx.webhooks.list(account.id, everyone=may(account, Action.OPERATE))
 
 
 def change(platform: Platform, account: Account, webhook_id: str, wishes: Mapping[str, Any]) -> Webhook:

@@ -92,7 +92,8 @@ def _plain(sql: str | None) -> str:
 def test_migrating_again_changes_nothing(url: str, engine: Engine) -> None:
     migrate(url)
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO accounts VALUES ('a', 'a', 'a', 'viewer', '2030-01-01')"))
+        row = "('a', 'a', 'a', 'viewer', '2030-01-01', NULL)"
+        connection.execute(text(f"INSERT INTO accounts VALUES {row}"))
     migrate(url)
     with engine.begin() as connection:
         assert connection.execute(text("SELECT count(*) FROM accounts")).scalar_one() == 1
@@ -263,6 +264,12 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.uploads.forget(LATER)
     tx.accounts.get("a")
     tx.accounts.find("a")
+    tx.accounts.page(None, 9)
+    tx.sessions.lock("s")
+    tx.sessions.list("a")
+    tx.api_keys.get("k")
+    tx.api_keys.list("a")
+    tx.audit.page(None, 9)
     tx.outbox.unsent(9)
     tx.outbox.page(5, 9)
     tx.outbox.page(5, 9, "v1")

@@ -11,9 +11,11 @@ export class Problem extends Error {
   }
 }
 
+/** Give a cookie's value; over HTTPS its name has a prefix. */
 function cookie(name) {
-  const found = document.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`));
-  return found ? found.slice(name.length + 1) : "";
+  const pairs = document.cookie.split("; ");
+  const found = pairs.find((pair) => pair.startsWith(`__Host-${name}=`) || pair.startsWith(`${name}=`));
+  return found ? found.slice(found.indexOf("=") + 1) : "";
 }
 
 /** Headers for a request that changes something. */
@@ -80,7 +82,8 @@ export async function greet() {
     const account = await call("GET", "/auth/me");
     at("name").textContent = account.name;
     at("log-out").hidden = false;
-    if (at("flower")) at("flower").hidden = account.role !== "operator";
+    at("name").hidden = false;
+    for (const id of ["flower", "operators"]) if (at(id)) at(id).hidden = account.role !== "operator";
     return account;
   } catch (problem) {
     if (problem.status !== 401) throw problem;

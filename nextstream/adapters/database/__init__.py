@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from nextstream.adapters.database.accounts import SqlAccounts
+from nextstream.adapters.database.api_keys import SqlApiKeys
+from nextstream.adapters.database.audit import SqlAudit
 from nextstream.adapters.database.engine import PATIENCE_S, open_engine, our_errors
 from nextstream.adapters.database.outbox import SqlOutbox
 from nextstream.adapters.database.pieces import SqlPieces
 from nextstream.adapters.database.purges import SqlPurges
+from nextstream.adapters.database.sessions import SqlSessions
 from nextstream.adapters.database.uploads import SqlUploads
 from nextstream.adapters.database.videos import SqlVideos
 from nextstream.adapters.database.webhooks import SqlWebhooks
@@ -50,5 +53,8 @@ class SqlTransaction:
         self.purges = SqlPurges(connection)
         self.uploads = SqlUploads(connection)
         self.accounts = SqlAccounts(connection)
+        self.sessions = SqlSessions(connection)
+        self.api_keys = SqlApiKeys(connection)
+        self.audit = SqlAudit(connection)
         self.outbox = SqlOutbox(connection)
         self.webhooks = SqlWebhooks(connection)

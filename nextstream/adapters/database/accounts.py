@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -47,6 +47,13 @@ class SqlAccounts:
     def count(self) -> int:
         """Count the accounts."""
         return self._connection.execute(select(func.count()).select_from(self._table)).scalar_one()
+
+    def page(self, after: str | None, limit: int) -> Sequence[Account]:
+        """Give accounts by their names."""
+        wanted = select(*self._columns).order_by(self._table.c.name).limit(limit)
+        if after is not None:
+            wanted = wanted.where(self._table.c.name > after)
+        return [Account(*row) for row in self._connection.execute(wanted)]
 
     def _one(self, condition: ColumnElement[bool]) -> Account | None:
         found = self._connection.execute(select(*self._columns).where(condition)).one_or_none()

@@ -27,7 +27,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from nextstream.domain.accounts import Role
+from nextstream.domain.accounts import Role, Scope
 from nextstream.domain.plan import Piece, Plan
 from nextstream.domain.uploading import Stage
 from nextstream.domain.video import (
@@ -234,7 +234,60 @@ accounts = Table(
     Column("password_hash", Text, nullable=False),
     Column("role", Word(Role), nullable=False),
     Column("created_at", Time, nullable=False),
+    Column("disabled_at", Time),
     UniqueConstraint("name"),
+)
+
+_SCOPES = Value(TypeAdapter(tuple[Scope, ...]))
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("scopes", _SCOPES, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("used_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Column("refresh_hash", Text, nullable=False),
+    Column("previous_hash", Text),
+    Column("nonce", Text),
+    Column("address", Text),
+    Column("user_agent", Text),
+    Column("ended_at", Time),
+    Column("ended_by", Text),
+    Index(None, "account_id", "ended_at", "used_at", "id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("scopes", _SCOPES, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time),
+    Column("used_at", Time),
+    Column("revoked_at", Time),
+    Index(None, "account_id", "created_at", "id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("place", _Place, primary_key=True),
+    Column("time", Time, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("actor_id", Text),  # no foreign key: the log outlives accounts
+    Column("subject_id", Text),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("data", Value(TypeAdapter(dict[str, Any])), nullable=False),
+    Index(None, "actor_id", "place"),
+    sqlite_autoincrement=True,  # as in the outbox
 )
 
 outbox = Table(

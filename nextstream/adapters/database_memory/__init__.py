@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nextstream.adapters.database_memory.accounts import MemoryAccounts
+from nextstream.adapters.database_memory.api_keys import MemoryApiKeys
+from nextstream.adapters.database_memory.audit import MemoryAudit
 from nextstream.adapters.database_memory.outbox import MemoryOutbox
 from nextstream.adapters.database_memory.pieces import MemoryPieces
 from nextstream.adapters.database_memory.purges import MemoryPurges
 from nextstream.adapters.database_memory.rows import Rows
+from nextstream.adapters.database_memory.sessions import MemorySessions
 from nextstream.adapters.database_memory.uploads import MemoryUploads
 from nextstream.adapters.database_memory.videos import MemoryVideos
 from nextstream.adapters.database_memory.webhooks import MemoryWebhooks
@@ -56,5 +59,8 @@ class MemoryTransaction:
         self.purges = MemoryPurges(rows.purges)
         self.uploads = MemoryUploads(rows)
         self.accounts = MemoryAccounts(rows.accounts)
+        self.sessions = MemorySessions(rows.sessions)
+        self.api_keys = MemoryApiKeys(rows.api_keys)
+        self.audit = MemoryAudit(rows.audit)
         self.outbox = MemoryOutbox(rows)
         self.webhooks = MemoryWebhooks(rows)

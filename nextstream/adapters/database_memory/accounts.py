@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nextstream.domain.accounts import Account
 from nextstream.errors import AccountExists, Conflict
 
@@ -35,6 +37,11 @@ class MemoryAccounts:
     def count(self) -> int:
         """Count the accounts."""
         return len(self._accounts)
+
+    def page(self, after: str | None, limit: int) -> Sequence[Account]:
+        """Give accounts by their names."""
+        named = sorted(self._accounts.values(), key=lambda account: account.name)
+        return [account for account in named if after is None or account.name > after][:limit]
 
     def _store(self, account: Account) -> None:
         same_name = self.find(account.name)

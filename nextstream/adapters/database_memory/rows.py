@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from nextstream.domain.accounts import Account
+from nextstream.domain.api_keys import ApiKey
+from nextstream.domain.sessions import Session
 from nextstream.domain.video import Video
 from nextstream.domain.webhooks import Delivery, Webhook
-from nextstream.ports import OutboxEntry, Purge, Task, Upload, Worker
+from nextstream.ports import AuditEntry, OutboxEntry, Purge, Task, Upload, Worker
 
 Key = tuple[str, int, str]  # a piece's video, version and name
 
@@ -37,6 +39,9 @@ class Rows:
     purges: dict[str, Purge] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    audit: list[AuditEntry] = field(default_factory=list)
     outbox: list[OutboxEntry] = field(default_factory=list)
     webhooks: dict[str, Webhook] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
