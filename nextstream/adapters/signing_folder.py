@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ class FolderSigningKeys(MemorySigningKeys):
         try:
             changed_ns = self._folder.stat().st_mtime_ns
             if changed_ns != self._read_at_ns:
-                self._keys = tuple(_parse(path) for path in sorted(self._folder.glob("*.json")))
+                self._keys = tuple(_read_all(self._folder))
                 settled = time.time() - changed_ns / 1e9 > SETTLED_S
                 self._read_at_ns = changed_ns if settled else 0
         except FileNotFoundError:
@@ -65,6 +65,12 @@ class FolderSigningKeys(MemorySigningKeys):
         return self._folder / f"{kid}.json"  # only for ids of our own making; others are compared
 
 
+def _read_all(folder: Path) -> Iterator[SigningKey]:
+    for path in sorted(folder.glob("*.json")):
+        with suppress(FileNotFoundError):  # another process has just forgotten it
+            yield _parse(path)
+
+
 def _parse(path: Path) -> SigningKey:
     try:
         jwk = json.loads(path.read_text())
@@ -72,5 +78,5 @@ def _parse(path: Path) -> SigningKey:
         if set(jwk) != {"kty", "crv", "x", "d"}:
             raise ValueError("not an Ed25519 key")
         return SigningKey(kid, jwk, signs_from)
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise Misconfigured(f"{path} holds no signing key; remove it.") from error
