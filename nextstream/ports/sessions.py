@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from nextstream.domain.sessions import Session
@@ -25,6 +26,10 @@ class Sessions(Protocol):
 
     def save(self, session: Session) -> None:
         """Store a changed session, which this transaction has locked."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Remove sessions that expired before a time, ended or not, and count them."""
         ...
 
     def list(self, account_id: str) -> Sequence[Session]:

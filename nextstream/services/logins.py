@@ -139,6 +139,12 @@ def log_out_by_refresh(platform: Platform, token: str, origin: Origin = NOWHERE)
             _end(platform, tx, session, "logout", origin)
 
 
+def prune(platform: Platform) -> int:
+    """Remove sessions that expired, and count them; may run twice."""
+    with platform.database.transaction() as tx:
+        return tx.sessions.prune(platform.clock.now())
+
+
 def _known(platform: Platform, name: str) -> Account | None:
     """Look an account up by name; what can't be a name is looked up as well, for the time it takes."""
     looked_up = name if accounts.is_name(name) else "-"  # a name nobody can have

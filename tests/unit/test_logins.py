@@ -296,6 +296,16 @@ def test_a_session_ends_when_it_is_not_used_or_old(platform: Platform, clock: Ha
         logins.refresh(platform, token)
 
 
+def test_a_session_that_expired_leaves_the_table(platform: Platform, clock: HandClock) -> None:
+    old = logins.log_in(platform, "ada", PASSWORD)
+    clock.advance(platform.settings.session_s + 1)
+    new = logins.log_in(platform, "ada", PASSWORD)
+    assert logins.prune(platform) == 1
+    with platform.database.transaction() as tx:
+        assert tx.sessions.get(old.session.id) is None
+        assert tx.sessions.get(new.session.id)
+
+
 def test_the_database_alone_makes_no_token(platform: Platform) -> None:
     first = logins.log_in(platform, "ada", PASSWORD)
     second = logins.refresh(platform, first.refresh_token)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from nextstream.adapters.database import tables
 from nextstream.domain.sessions import Session
@@ -37,6 +38,11 @@ class SqlSessions:
         self._connection.execute(
             update(self._table).where(self._table.c.id == session.id).values(tables.row(session))
         )
+
+    def prune(self, before: datetime) -> int:
+        """Remove sessions that expired before a time."""
+        expired = self._table.c.expires_at < before
+        return self._connection.execute(delete(self._table).where(expired)).rowcount
 
     def list(self, account_id: str) -> Sequence[Session]:
         """Give an account's sessions that haven't been ended."""

@@ -257,6 +257,7 @@ sessions = Table(
     Column("ended_at", Time),
     Column("ended_by", Text),
     Index(None, "account_id", "ended_at", "used_at", "id"),
+    Index(None, "expires_at"),
 )
 
 api_keys = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from nextstream.domain.sessions import Session
 from nextstream.errors import Conflict
@@ -32,6 +33,13 @@ class MemorySessions:
         """Store a changed session."""
         if session.id in self._sessions:
             self._sessions[session.id] = session
+
+    def prune(self, before: datetime) -> int:
+        """Remove sessions that expired before a time."""
+        expired = [s.id for s in self._sessions.values() if s.expires_at < before]
+        for session_id in expired:
+            del self._sessions[session_id]
+        return len(expired)
 
     def list(self, account_id: str) -> Sequence[Session]:
         """Give an account's sessions that haven't been ended."""

@@ -44,6 +44,7 @@ def create_sessions() -> None:
         "sessions",
         ["account_id", "ended_at", "used_at", "id"],
     )
+    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
 
 
 def create_api_keys() -> None:
