@@ -35,25 +35,23 @@ class MemorySigningKeys:
 
     def rotate(self, signs_in_s: float) -> SigningKey:
         """Make a key, and forget those whose time is over."""
-        now = self._clock.now()
-        kept = {key.kid for key in signing.published(self._read(), now, self._token_s)}
-        for kid in set(self._kids()) - kept:
-            self._drop(kid)
+        now, keys = self._clock.now(), self._read()  # read once: another process may add one now
+        kept = signing.published(keys, now, self._token_s)
+        for key in keys:
+            if key not in kept:
+                self._drop(key.kid)
         made = _make(now + timedelta(seconds=signs_in_s))
         self._keep(made)
         return made
 
     def replace(self) -> SigningKey:
         """Make a key that signs at once and forget all others."""
-        old = self._kids()
+        old = self._read()
         made = _make(self._clock.now())
         self._keep(made)
-        for kid in old:
-            self._drop(kid)
+        for key in old:
+            self._drop(key.kid)
         return made
-
-    def _kids(self) -> list[str]:
-        return [key.kid for key in self._read()]
 
     def _read(self) -> Sequence[SigningKey]:
         return self._keys

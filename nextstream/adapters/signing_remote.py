@@ -66,7 +66,8 @@ class RemoteSigningKeys:
         with self._lock:  # one fetches, the others wait for it
             now_s = self._tell_s()
             again_s = AGAIN_S if self._keys else FIRST_AGAIN_S
-            if now_s - self._fetched_s < max_age_s or now_s - self._tried_s < again_s:
+            has_failed = self._tried_s > self._fetched_s
+            if now_s - self._fetched_s < max_age_s or (has_failed and now_s - self._tried_s < again_s):
                 return
             self._tried_s = now_s
             try:
