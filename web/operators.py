@@ -46,7 +46,7 @@ def list_accounts() -> Response:
     caller, query = tokens.account(), http.read_query(AccountPage)
     found, following = accounts.page(http.platform(), caller, query.after, query.limit)
     return http.answer(
-        {"items": [account_bodies.account_to_operator(a) for a in found], "next": following}
+        {"items": [account_bodies.account_to_operator(each) for each in found], "next": following}
     )
 
 

@@ -14,14 +14,15 @@ from werkzeug.routing import Rule
 from nextstream import wiring
 from nextstream.domain.access import Action, may
 from nextstream.domain.accounts import SCOPES, Account, Role, Scope
+from nextstream.domain.video import Visibility
 from nextstream.ports import Platform
-from nextstream.services import accounts, api_keys, logins, uploads, webhooks
+from nextstream.services import accounts, api_keys, library, logins, uploads, webhooks
 from web import BLUEPRINTS, create_app
 
 PASSWORD = "correct horse battery"
 KEYLESS = frozenset({Scope.ACCOUNT})  # what no API key can have
 
-# Open to all: they serve nobody's data, or look at a right of their own.
+# Open to all: they serve nobody's data, or look at what they are sent.
 OPEN = {
     "GET well_known.list_keys",
     "GET health.healthz",
@@ -33,12 +34,18 @@ OPEN = {
     "GET pages.show_player",
     "GET pages.show_upload",
     "GET static",
-    "GET streaming.get_file",  # by visibility and ticket: tests/unit/test_rights.py
-    "GET streaming.get_master",
     "POST auth.log_in",
     "POST auth.log_out",
     "POST auth.refresh",
     "POST auth.register",
+}
+
+# Open by the video's visibility or a ticket, whoever asks: tests/unit/test_rights.py has the rest.
+PLAYED = {
+    "GET downloads.get_download": {"name": "v720", "form": "mp4"},
+    "GET images.get_thumbnail": {"form": "jpg"},
+    "GET streaming.get_file": {"name": "v1/v720/init.mp4"},
+    "GET streaming.get_master": {},
 }
 
 
@@ -174,9 +181,21 @@ def routes(app: Flask) -> set[str]:
 
 
 def test_every_route_has_a_decision(world: World) -> None:
-    undecided = routes(world.app) - OPEN - set(DECISIONS)
-    assert not undecided, f"say in OPEN or DECISIONS who may use {sorted(undecided)}"
-    assert set(DECISIONS) <= routes(world.app)
+    undecided = routes(world.app) - OPEN - set(PLAYED) - set(DECISIONS)
+    assert not undecided, f"say in OPEN, PLAYED or DECISIONS who may use {sorted(undecided)}"
+    assert OPEN | set(PLAYED) | set(DECISIONS) == routes(world.app)
+
+
+@pytest.mark.parametrize("route", PLAYED)
+@pytest.mark.parametrize("who", ["stranger", "other", "owner"])
+def test_a_private_video_is_played_by_a_ticket_alone(world: World, route: str, who: str) -> None:
+    video_id, owner = world.things["video_id"], world.people["owner"]
+    library.change(world.platform, owner, video_id, {"visibility": Visibility.PRIVATE}, None, None)
+    adapter = world.app.url_map.bind("localhost")
+    path = adapter.build(route.split(" ")[1], {"video_id": video_id, **PLAYED[route]})
+    headers = {} if who == "stranger" else world.token(who)
+    answer = world.app.test_client().get(path, headers=headers)
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "video_not_found")
 
 
 @pytest.mark.parametrize("route", DECISIONS)

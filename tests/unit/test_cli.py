@@ -19,7 +19,7 @@ def run(*words: str, text: str | None = None, **env: str) -> Result:
 
 def test_every_command_explains_itself() -> None:
     listed = run("--help").output
-    for name in ("up", "transcode", "doctor", "user", "settings", "migrate"):
+    for name in ("up", "transcode", "doctor", "user", "keys", "settings", "migrate"):
         assert name in listed
         assert run(name, "--help").output.startswith("Usage:")
 
@@ -57,6 +57,41 @@ def test_an_account_is_added_with_a_password_from_a_pipe(tmp_path: Path) -> None
     again = run("user", "add", "ada", text="correct horse\n", **env)
     assert again.exit_code == USER_ERROR
     assert "taken" in again.stderr
+
+
+def test_accounts_are_listed_changed_and_kept_out(tmp_path: Path) -> None:
+    env = {"NEXTSTREAM_DATA_DIR": str(tmp_path)}
+    run("migrate", **env)
+    for name in ("zoe", "ada"):
+        assert run("user", "add", name, text="correct horse\n", **env).exit_code == 0
+    assert run("user", "role", "ada", "operator", **env).stdout == "ada is now operator.\n"
+    assert run("user", "disable", "zoe", **env).stdout == "zoe is disabled.\n"
+    words = [line.split() for line in run("user", "list", **env).stdout.splitlines()]
+    assert [(line[0], line[1], line[3:]) for line in words] == [
+        ("ada", "operator", []),
+        ("zoe", "uploader", ["disabled"]),
+    ]
+    assert run("user", "disable", "zoe", "--undo", **env).stdout == "zoe is enabled.\n"
+    changed = run("user", "password", "zoe", text="another horse\n", **env)
+    assert changed.stdout == "zoe has a new password; 0 sessions ended.\n"
+    for command in (["role", "bob", "viewer"], ["disable", "bob"], ["password", "bob"]):
+        unknown = run("user", *command, text="another horse\n", **env)
+        assert (unknown.exit_code, unknown.stdout) == (USER_ERROR, "")
+        assert "no account called bob" in unknown.stderr
+    assert "guessed first" in run("user", "password", "zoe", text="password1\n", **env).stderr
+
+
+def test_a_signing_key_is_rotated_or_replaced(tmp_path: Path) -> None:
+    env = {"NEXTSTREAM_DATA_DIR": str(tmp_path)}
+    run("migrate", **env)
+    for count in (1, 2):
+        assert "signs from" in run("keys", "rotate", **env).stdout
+        assert len(list((tmp_path / "keys").iterdir())) == count
+    assert "signs from" in run("keys", "rotate", "--at-once", **env).stdout
+    assert len(list((tmp_path / "keys").iterdir())) == 1
+    elsewhere = run("keys", "rotate", NEXTSTREAM_AUTH_URL="http://127.0.0.1:9", **env)
+    assert elsewhere.exit_code == USER_ERROR
+    assert "NEXTSTREAM_AUTH_URL" in elsewhere.stderr
 
 
 @pytest.mark.parametrize("command", ["up", "transcode"])
