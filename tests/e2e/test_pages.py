@@ -157,6 +157,75 @@ def test_a_guest_is_told_what_a_video_waits_for(page: Page, site: Site) -> None:
     expect(page.get_by_text("There is no such video")).to_be_visible()
 
 
+def test_a_key_is_made_shown_once_used_and_revoked(page: Page, site: Site) -> None:
+    user = site.user()
+    page.goto("/login?next=/account")
+    log_in(page, user.name)
+    page.get_by_label("Name of a new key").fill("CI")
+    page.get_by_label("videos:read").check()
+    expect(page.get_by_label("account", exact=True)).to_have_count(0)  # no key has that scope
+    page.get_by_role("button", name="Make key").click()
+    secret = page.locator("#secret")
+    expect(secret).to_have_text(re.compile(r"^ns_[0-9a-f]{16}_"))
+    head = {"Authorization": f"Bearer {secret.text_content()}"}
+    assert site.guest().get("/api/v1/videos", headers=head).status_code == 200
+    page.reload()
+    row = page.locator("#keys tr")
+    expect(row).to_contain_text("videos:read")
+    expect(secret).to_be_hidden()
+    row.get_by_role("button", name="Revoke").click()
+    expect(row).to_have_count(0)
+    assert site.guest().get("/api/v1/videos", headers=head).status_code == 401
+
+
+def test_a_password_is_changed_and_another_session_ended_on_the_page(page: Page, site: Site) -> None:
+    user = site.user()
+    page.goto("/login?next=/account")
+    log_in(page, user.name)
+    expect(page.locator("#sessions tr")).to_have_count(2)
+    expect(page.get_by_text("this one")).to_have_count(1)
+    page.locator("#sessions").get_by_role("button", name="End").click()
+    expect(page.locator("#sessions tr")).to_have_count(1)
+    assert user.get("/api/v1/auth/me").status_code == 401
+    for current, new in [("not this one", "a new password"), (PASSWORD, "a new password")]:
+        page.get_by_label("Current password").fill(current)
+        page.get_by_label("New password").fill(new)
+        page.get_by_role("button", name="Change password").click()
+        says = "The current password is wrong." if current != PASSWORD else "The password is changed"
+        expect(page.get_by_text(says)).to_be_visible()
+    page.get_by_role("button", name="Log out everywhere").click()
+    expect(page).to_have_url(re.compile("/login"))
+
+
+def test_an_operator_changes_an_account_and_sees_it_in_the_log(page: Page, site: Site) -> None:
+    operator, user = site.user(Role.OPERATOR), site.user()
+    page.goto("/login")
+    log_in(page, operator.name)
+    page.get_by_role("link", name="Accounts").click()
+    rows = page.locator("#accounts tr")
+    expect(rows.first).to_be_visible()
+    while page.get_by_role("row", name=user.name).count() == 0:
+        shown = rows.count()
+        page.locator("#more-accounts").click()
+        expect(rows).not_to_have_count(shown)
+    page.get_by_label(f"Role of {user.name}").select_option("viewer")
+    row = page.get_by_role("row", name=user.name)
+    row.get_by_role("button", name="Disable").click()
+    expect(row.get_by_role("button", name="Enable")).to_be_visible()
+    assert user.get("/api/v1/auth/me").status_code == 401
+    page.reload()
+    expect(page.locator("#audit tr").first).to_contain_text("auth.")
+    expect(page.locator("#audit").get_by_text("auth.role_changed").first).to_be_visible()
+
+
+def test_others_see_nothing_on_the_operators_page(page: Page, site: Site) -> None:
+    page.goto("/login?next=/accounts")
+    log_in(page, site.user().name)
+    expect(page.get_by_role("alert")).to_have_text("Only operators may do this.")
+    expect(page.locator("#accounts tr")).to_have_count(0)
+    expect(page.get_by_role("link", name="Accounts")).to_have_count(0)
+
+
 def test_only_operators_are_shown_the_way_to_the_workers(page: Page, site: Site) -> None:
     page.goto("/login")
     log_in(page, site.user(Role.OPERATOR).name)

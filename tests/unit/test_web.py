@@ -108,7 +108,11 @@ def test_over_https_cookies_and_pages_stay_there(platform: Platform) -> None:
     who = {"name": "ada", "password": "correct horse"}
     client.post("/api/v1/auth/register", json=who)
     answer = client.post("/api/v1/auth/login", json={**who, "cookies": True})
-    assert all("Secure" in line for line in answer.headers.getlist("Set-Cookie"))
+    lines = {line.split("=")[0]: line for line in answer.headers.getlist("Set-Cookie")}
+    whole = {"__Host-ns_access", "__Host-ns_csrf", "__Host-ns_refresh_csrf"}
+    assert lines.keys() == whole | {"__Secure-ns_refresh"}
+    assert all("Secure" in line and "Domain" not in line for line in lines.values())
+    assert all("Path=/;" in f"{lines[name]};" for name in whole)
     assert "max-age" in client.get("/login").headers["Strict-Transport-Security"]
 
 

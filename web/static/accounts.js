@@ -41,11 +41,27 @@ async function showAccounts(me, after) {
   at("more-accounts").onclick = () => tell(() => showAccounts(me, page.next));
 }
 
+/** Show the beginning of an id, and all of it to who points at it. */
+function short(id) {
+  const text = document.createElement("span");
+  text.textContent = id && id.length > 12 ? `${id.slice(0, 8)}…` : id ?? "";
+  text.title = id ?? "";
+  return text;
+}
+
+/** Give the facts of a line that no column has. */
+function facts(data) {
+  const told = Object.entries(data).filter(([name]) => name !== "account_id");
+  return told.map(([name, value]) => `${name}: ${value}`).join(", ");
+}
+
 async function showAudit(before) {
   const page = await call("GET", `/audit?limit=50${before ? `&before=${before}` : ""}`);
   at("audit").append(...page.items.map((entry) => row(
-    words.when(entry.time), entry.action, entry.result, names.get(entry.actor_id) ?? entry.actor_id ?? "unknown",
-    names.get(entry.subject_id) ?? entry.subject_id, entry.address, entry.request_id)));
+    words.when(entry.time), entry.action, entry.result,
+    names.get(entry.actor_id) ?? (entry.actor_id ? short(entry.actor_id) : "unknown"),
+    names.get(entry.subject_id) ?? short(entry.subject_id), facts(entry.data), entry.address,
+    short(entry.request_id))));
   at("more-audit").hidden = !page.next;
   at("more-audit").onclick = () => tell(() => showAudit(page.next));
 }
