@@ -31,6 +31,7 @@ NEEDS_LOGIN = (
     "/api/v1/events",
     "/api/v1/videos",
     "/api/v1/webhooks",
+    "/api/v1/workers",
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})  # others ask for no data
 # Here a refresh token is what is asked for.

@@ -266,7 +266,7 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.accounts.find("a")
     tx.accounts.page(None, 9)
     tx.sessions.lock("s")
-    tx.sessions.prune(NOW)
+    tx.sessions.prune(LATER)
     tx.sessions.list("a")
     tx.api_keys.get("k")
     tx.api_keys.list("a")

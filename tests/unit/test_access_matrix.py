@@ -81,6 +81,11 @@ DECISIONS = {
     "DELETE videos.delete_video": Decision(401, 403, 404, 204, 204, Scope.VIDEOS_WRITE),
     "POST videos.grant_playback": Decision(401, 404, 404, 201, 201, Scope.VIDEOS_READ, {}),
     "DELETE videos.revoke_playback": Decision(401, 403, 404, 204, 204, Scope.VIDEOS_WRITE),
+    "GET following.follow_video": Decision(401, 404, 404, 200, 200, Scope.VIDEOS_READ),
+    "POST encodes.cancel": Decision(401, 403, 404, 200, 200, Scope.VIDEOS_WRITE),
+    "POST encodes.retry": Decision(401, 403, 404, 409, 409, Scope.VIDEOS_WRITE),  # it hasn't failed
+    "POST encodes.reencode": Decision(401, 403, 404, 409, 409, Scope.VIDEOS_WRITE, {}),  # nor ended
+    "GET encodes.list_workers": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
     "GET videos.list_events": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
     "POST webhooks.add_webhook": Decision(401, 403, 201, 201, 201, Scope.WEBHOOKS, _WEBHOOK),
     "GET webhooks.list_webhooks": Decision(401, 403, 200, 200, 200, Scope.WEBHOOKS),
