@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from nextstream.domain import captions, hls, labels, lifecycle, paths
+from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
 from nextstream.domain.plan import Plan
 from nextstream.domain.video import TEXT_CODEC, Purpose, Rendition, Segment, State, Video
@@ -98,7 +99,7 @@ def put(platform: Platform, account: Account, video_id: str, label: Label, data:
 
     Raises VideoNotFound, WrongState after the video failed, and SubtitlesInvalid.
     """
-    video = library.get(platform, account, video_id)
+    video = library.get(platform, account, video_id, Action.CHANGE_VIDEO)
     if video.state in lifecycle.ENDED and video.state is not State.READY:
         raise WrongState
     if len([each for each in uploaded(video) if not label.fits(each)]) >= UPLOADS_MAX:
@@ -136,7 +137,7 @@ def get(platform: Platform, account: Account, video_id: str, label: Label) -> st
 
 def remove(platform: Platform, account: Account, video_id: str, label: Label) -> None:
     """Remove subtitles of a language and purpose; raises VideoNotFound and SubtitlesNotFound."""
-    video = library.get(platform, account, video_id)
+    video = library.get(platform, account, video_id, Action.CHANGE_VIDEO)
     if not any(map(label.fits, video.renditions)):
         raise SubtitlesNotFound
     _change(platform, account, video_id, label, None)

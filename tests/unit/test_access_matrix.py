@@ -86,6 +86,9 @@ DECISIONS = {
     "POST encodes.retry": Decision(401, 403, 404, 409, 409, Scope.VIDEOS_WRITE),  # it hasn't failed
     "POST encodes.reencode": Decision(401, 403, 404, 409, 409, Scope.VIDEOS_WRITE, {}),  # nor ended
     "GET encodes.list_workers": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
+    "GET subtitles.get": Decision(401, 404, 404, 404, 404, Scope.VIDEOS_READ),  # there are none
+    "PUT subtitles.put": Decision(401, 403, 404, 422, 422, Scope.VIDEOS_WRITE),  # an empty body
+    "DELETE subtitles.delete": Decision(401, 403, 404, 404, 404, Scope.VIDEOS_WRITE),
     "GET videos.list_events": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
     "POST webhooks.add_webhook": Decision(401, 403, 201, 201, 201, Scope.WEBHOOKS, _WEBHOOK),
     "GET webhooks.list_webhooks": Decision(401, 403, 200, 200, 200, Scope.WEBHOOKS),
@@ -171,6 +174,7 @@ def world() -> World:
         "session_id": login.session.id,
         "video_id": video.id,
         "webhook_id": webhook.id,
+        "language": "de",
         "delivery_id": delivery.id,
     }
     return World(platform, create_app(platform, *BLUEPRINTS), people, things)
