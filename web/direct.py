@@ -27,7 +27,7 @@ class Order(http.Body):
 @blueprint.post("")
 def create() -> Response:
     """Give a URL that takes one file, from whoever has it, until it expires."""
-    owner, order = tokens.account(), http.read_json(Order)
+    owner, order = tokens.uploader(), http.read_json(Order)
     wish = resumable.Wish(
         length=None,
         filename=order.filename,

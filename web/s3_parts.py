@@ -23,7 +23,7 @@ class File(BaseModel):
 @blueprint.post("")
 def create() -> Response:
     """Begin an upload; the key is ours, and the upload's id is its video's."""
-    owner, file = tokens.account(), http.read_json(File)
+    owner, file = tokens.uploader(), http.read_json(File)
     wish = resumable.Wish(length=None, filename=file.filename, request_id=g.request_id)
     upload = presigned.create(http.platform(), owner, wish)
     return http.answer({"key": upload.key, "uploadId": upload.id, "video_id": upload.id})

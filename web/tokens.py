@@ -80,6 +80,13 @@ def account() -> Caller:
     return caller
 
 
+def uploader() -> Caller:
+    """Give who begins an upload, and count it; raises as `account`."""
+    caller = account()
+    limits.take_from_caller("uploads", http.platform().settings.limit_uploads, caller)
+    return caller
+
+
 def caller_of_request() -> Caller:
     """Give who sends the request, as `account`, without counting it."""
     key = bearer()

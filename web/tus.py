@@ -90,7 +90,7 @@ def describe(upload_id: str = "") -> Response:  # noqa: ARG001  the same for all
 @blueprint.post("/")
 def create() -> Response:
     """Begin an upload, whose first bytes may come along; X-Video-ID is its video's id for life."""
-    owner = tokens.account()
+    owner = tokens.uploader()
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
     if has_body and request.mimetype != tus.BODY_TYPE:
         abort(415, f"Send the bytes as {tus.BODY_TYPE}.")

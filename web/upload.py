@@ -12,7 +12,7 @@ from nextstream.domain.accounts import Account
 from nextstream.domain.video import Priority, Video
 from nextstream.errors import BadRequest, UploadIncomplete, UploadTooLarge
 from nextstream.services import imports, library, resumable, uploads
-from web import bodies, http, limits, multipart, tokens, upload_slots, wire
+from web import bodies, http, multipart, tokens, upload_slots, wire
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
@@ -52,7 +52,7 @@ class Import(http.Body):
 @blueprint.post("/import")
 def fetch() -> Response:
     """Have a file fetched from a URL; the video tells how it goes."""
-    owner, wish = tokens.account(), http.read_json(Import)
+    owner, wish = tokens.uploader(), http.read_json(Import)
     what = resumable.Wish(
         length=None,
         filename=wish.filename,
@@ -72,8 +72,7 @@ def _receive(owner: Account, *about: Any) -> Response:
 
 def _admit(size_bytes: int | None) -> Account:
     """Find out who sends, and refuse what can be refused, before the body is touched."""
-    owner = tokens.account()
-    limits.take_from_caller("uploads", http.platform().settings.limit_uploads, owner)
+    owner = tokens.uploader()
     uploads.check(http.platform(), owner, size_bytes)
     return owner
 

@@ -18,6 +18,7 @@ PARTS = 10_000  # S3's limit
 
 def create(platform: Platform, owner: Account, wish: resumable.Wish) -> Upload:
     """Begin an upload straight to the storage; raises NotFound where the storage takes none."""
+    intake.check(platform, owner, wish.length)
     storage = _storage(platform)
     upload = resumable.create(platform, owner, wish)
     if upload.parts.upload_id is None:

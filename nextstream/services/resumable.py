@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from nextstream.domain import lifecycle, paths
-from nextstream.domain.access import Action, may
+from nextstream.domain.access import Action, demand, may
 from nextstream.domain.accounts import Account
 from nextstream.domain.tus import Checksum
 from nextstream.domain.uploading import Stage, part_bytes
@@ -96,7 +96,11 @@ def create(platform: Platform, owner: Account, wish: Wish) -> Upload:
 
 
 def find(platform: Platform, owner: Account, upload_id: str) -> Upload:
-    """Give an upload to its owner; raises UploadNotFound to others, and UploadGone past its end."""
+    """Give an upload to its owner; raises UploadNotFound to others, and UploadGone past its end.
+
+    Raises NotAllowed and InsufficientScope for who may not upload at all.
+    """
+    demand(owner, Action.UPLOAD)
     with platform.database.transaction() as tx:
         upload = tx.uploads.get(upload_id)
     if not may(owner, Action.UPLOAD, upload.owner_id):
