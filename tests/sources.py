@@ -21,10 +21,17 @@ def run(*arguments: str | Path | float) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
-def steady(path: Path, *, seconds: float = 10, rate: str = "24", size: str = "320x180") -> Path:
-    """Make moving pictures of a constant rate with a tone."""
+def steady(
+    path: Path,
+    *,
+    seconds: float = 10,
+    rate: str = "24",
+    size: str = "320x180",
+    picture_s: float | None = None,
+) -> Path:
+    """Make moving pictures of a constant rate with a tone, which may be longer than they are."""
     run(
-        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"),
+        *("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={picture_s or seconds}"),
         *("-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "100", "-c:a", "aac"),
         *("-pix_fmt", "yuv420p", path),
@@ -44,6 +51,29 @@ def variable(path: Path, *, seconds: float = 40, offset_s: float = 7.3) -> Path:
         *("-pix_fmt", "yuv420p", still),
     )
     run("-i", still, "-c", "copy", "-output_ts_offset", offset_s, path)
+    return path
+
+
+def interlaced(path: Path, *, seconds: float = 10, fields: str = "tff", tagged: bool = True) -> Path:
+    """Make PAL's pictures of two fields, told or not told to be so."""
+    flags = ("-flags", "+ilme+ildct") if tagged else ()
+    told = "" if tagged else ",setfield=prog"
+    run(
+        *("-f", "lavfi", "-i", f"testsrc2=size=128x576:rate=50:duration={seconds}"),
+        *("-vf", f"interlace=scan={fields}{told}", *flags),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-g", "60", "-bf", "2"),
+        *("-pix_fmt", "yuv420p", path),
+    )
+    return path
+
+
+def coded(path: Path, parameters: str, *, seconds: float = 40) -> Path:
+    """Make wide pictures with parameters of x264."""
+    run(
+        *("-f", "lavfi", "-i", f"testsrc2=size=1920x128:rate=25:duration={seconds}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-x264-params", parameters),
+        *("-pix_fmt", "yuv420p", path),
+    )
     return path
 
 

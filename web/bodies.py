@@ -8,6 +8,7 @@ from typing import Any
 from nextstream.domain import paths
 from nextstream.domain.video import (
     AudioTrack,
+    Caution,
     Failure,
     Rendition,
     SourceInfo,
@@ -150,6 +151,7 @@ def _source(source: SourceInfo) -> dict[str, Any]:
     return {
         "format": source.format,
         "duration_s": round(float(source.duration_s), 3),
+        "warnings": [_caution(each) for each in source.warnings],
         "video": picture
         and {
             "codec": picture.codec,
@@ -179,6 +181,15 @@ def _track(found: AudioTrack | TextTrack | Rendition) -> dict[str, Any]:
 def subtitles(found: Rendition) -> dict[str, Any]:
     """Describe subtitles that a video has."""
     return {"name": found.name, "kind": "text", **_track(found), "uploaded": found.is_uploaded}
+
+
+def _caution(caution: Caution) -> dict[str, Any]:
+    lost_s = caution.lost_s
+    return {
+        "code": caution.code,
+        "message": caution.message,
+        "lost_s": None if lost_s is None else round(float(lost_s), 3),
+    }
 
 
 def _rendition(rendition: Rendition) -> dict[str, Any]:

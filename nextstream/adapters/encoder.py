@@ -7,20 +7,26 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
-from nextstream.adapters import processes
+from nextstream.adapters import processes, sandbox
+from nextstream.adapters.prober import Prober
+from nextstream.adapters.sandbox import Limits
 from nextstream.adapters.scratch import Scratch
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import captions, ffmpeg, probe, storyboard
+from nextstream.domain import captions, damage, ffmpeg, storyboard
+from nextstream.domain import plan as plans
 from nextstream.domain.plan import Piece, Plan, Voice
 from nextstream.domain.video import SourceInfo
-from nextstream.errors import EncoderBusy, EncoderFailed, SourceNotVideo
+from nextstream.errors import EncoderBusy, EncoderFailed, Misconfigured
 from nextstream.ports import EncodedPiece, Report
 from nextstream.settings import Settings
 
 PICTURE_WAIT_S = 5.0  # how long a picture waits for others to be done
+LEAST_WALL_S = 600  # what any piece may take, however short it is
+SPARE_BYTES = 64 * 1024**2
 
 
 class FfmpegEncoder:
@@ -35,42 +41,46 @@ class FfmpegEncoder:
     @cached_property
     def _tools(self) -> Toolchain:
         """Find the programs when they are needed: web servers only make thumbnails with them."""
-        return Toolchain.find(self._settings)
+        tools = Toolchain.find(self._settings)
+        if self._settings.sandbox_required and (reason := sandbox.obstacle(tools.ffmpeg)):
+            raise Misconfigured(f"bubblewrap doesn't work here: {reason}; see docs/architecture.md.")
+        return tools
 
     def probe(self, source: str, size_bytes: int) -> SourceInfo:
-        """Look into a source: its headers, and its end for the picture's true length."""
-        found = processes.ask(probe.command(self._tools.ffprobe, source))
-        info = replace(probe.parse(found), size_bytes=size_bytes)
-        if info.video is None:
-            return info
-        video, base = info.video, probe.parse_time_base(found, info.video.index)
-        for from_s in (float(info.start_s + info.duration_s) - probe.TAIL_S, 0.0):
-            tail = processes.ask(probe.tail_command(self._tools.ffprobe, source, video.index, from_s))
-            end_s = probe.parse_end(tail, base, 1 / video.rate)
-            if end_s is not None and end_s > video.start_s:
-                return replace(info, video=replace(video, end_s=end_s))
-        raise SourceNotVideo(detail="the video track has no packets")
+        """Look into a source: its headers, a short decode, and its packets for its true length."""
+        return Prober(self._tools, source).look(size_bytes)
 
     def encode(self, source: str, plan: Plan, piece: Piece, report: Report) -> Iterator[EncodedPiece]:
         """Make all rungs of a chunk in one decode."""
         threads = plan.threads or self._threads
+        limits = self._limits(plan, piece.frames / plan.rate, max(r.maxrate_bps for r in plan.rungs))
         with self._scratch.folder(plan.most_bytes(piece)) as folder:
-            command = ffmpeg.encode_command(self._tools.ffmpeg, source, plan, piece, folder, threads)
-            processes.run(command, "frame", report)
-            yield from _collect(folder, piece.rungs)
+
+            def make(of: str | None) -> damage.Words:
+                words = damage.Words()
+                command = ffmpeg.encode_command(self._tools.ffmpeg, of, plan, piece, folder, threads)
+                processes.run(command, "frame", report, limits, words.hear)
+                return words
+
+            words = make(source)
+            if words.frames_out == 0:
+                make(None)
+            yield from _collect(folder, piece.rungs, words.lost(plans.expect(plan, piece)))
             if storyboard.sheet(plan, piece):
                 yield EncodedPiece(storyboard.NAME, _read(folder, f"{storyboard.NAME}.jpg"))
 
     def encode_audio(self, source: str, plan: Plan, voice: Voice) -> Generator[bytes, None, None]:
         """Make a whole audio track, which needs no scratch space: it comes through a pipe."""
         command = ffmpeg.audio_command(self._tools.ffmpeg, source, plan, voice)
-        yield from processes.stream(command)
+        yield from processes.stream(command, self._limits(plan, plan.duration_s, voice.bitrate_bps))
 
     def extract_texts(self, source: str, plan: Plan, report: Report) -> Iterator[EncodedPiece]:
         """Give all subtitles of a source; those with nothing in them are left out."""
         with self._scratch.folder(len(plan.texts) * captions.MAX_BYTES) as folder:
             command = ffmpeg.text_command(self._tools.ffmpeg, source, plan, folder)
-            processes.run(command, "out_time_us", lambda _: report(0))
+            limits = self._limits(plan, plan.duration_s, 0)
+            limits = replace(limits, stall_s=limits.wall_s)  # an hour may pass without a word
+            processes.run(command, "out_time_us", lambda _: report(0), limits)
             for text in plan.texts:
                 path = Path(folder, f"{text.name}.vtt")
                 if path.exists() and path.stat().st_size <= captions.MAX_BYTES:
@@ -99,6 +109,17 @@ class FfmpegEncoder:
         finally:
             self._pictures.release()
 
+    def _limits(self, plan: Plan, length_s: Fraction, bitrate_bps: int) -> Limits:
+        """Give what a piece may use: far more than any needs, far less than would hurt the machine."""
+        wall_s = LEAST_WALL_S + float(length_s) * self._settings.encode_max_factor
+        return Limits(
+            wall_s=wall_s,
+            stall_s=self._settings.encode_stall_s,
+            cpu_s=int(wall_s * max(1, self._settings.threads_each) * max(1, len(plan.rungs))),
+            file_bytes=SPARE_BYTES + int(length_s * bitrate_bps) // 8 * 4,
+            memory_bytes=self._settings.encode_max_memory_bytes,
+        )
+
 
 def _read(folder: str, name: str) -> bytes:
     """Give a picture that ffmpeg made; it makes none, without a word, of a frame that isn't there."""
@@ -108,7 +129,7 @@ def _read(folder: str, name: str) -> bytes:
         raise EncoderFailed(detail=f"ffmpeg made no {name}") from error
 
 
-def _collect(folder: str, names: tuple[str, ...]) -> Iterator[EncodedPiece]:
+def _collect(folder: str, names: tuple[str, ...], lost_frames: int = 0) -> Iterator[EncodedPiece]:
     """Give the files one at a time, so that only one is in memory."""
     for name in names:
-        yield EncodedPiece(name, Path(folder, f"{name}.mp4").read_bytes())
+        yield EncodedPiece(name, Path(folder, f"{name}.mp4").read_bytes(), lost_frames)

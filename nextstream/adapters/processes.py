@@ -1,89 +1,226 @@
-"""Runs ffmpeg and ffprobe, which are killed with whatever goes wrong."""
+"""Runs ffmpeg and ffprobe within limits; they are killed, with their children, whatever goes wrong."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
+import selectors
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
 from nextstream import lifeline
-from nextstream.domain import ffmpeg
-from nextstream.errors import EncoderFailed, SourceNotVideo
+from nextstream.adapters import sandbox
+from nextstream.adapters.sandbox import Limits
+from nextstream.domain import ffmpeg, probe, reading
+from nextstream.errors import EncoderFailed, EncoderTimeout, SourceNotVideo, StorageUnavailable
 from nextstream.ports import Report
 
-PROBE_TIMEOUT_S = 60
-TICK_S = 0.5  # a claim is kept, or its loss noticed, also while ffmpeg has nothing to say
+TICK_S = 0.5  # a cancelled piece is noticed within a second, whether ffmpeg says something or not
 BLOCK_BYTES = 64 * 1024  # what a pipe holds
+LAST_LINES = 20
+LINE_MAX = 300  # characters of a line that are kept
+LINE_BYTES = 16 * 1024
+ANSWER_BYTES = 32 * 1024**2  # JSON of more streams than anyone has
+PROBING = Limits(wall_s=60, cpu_s=60, file_bytes=0)
+
+Hear = Callable[[str], None]
 
 
-def ask(command: list[str]) -> dict[str, Any]:
-    """Run ffprobe and give its JSON; raises SourceNotVideo with its own words."""
-    with started(command) as (process, errors):
+@dataclass(frozen=True)
+class Line:
+    """A line a program wrote; `is_word` tells what it says to people from what it answers."""
+
+    text: str
+    is_word: bool
+
+
+def ask(command: list[str], limits: Limits = PROBING) -> dict[str, Any]:
+    """Run ffprobe and give its JSON; raises what probe.explain makes of its words."""
+    size_bytes, answer = 0, []
+    for line in listen(command, limits):
+        size_bytes += len(line)
+        if size_bytes > ANSWER_BYTES:
+            raise SourceNotVideo(detail="ffprobe says too much of it")
+        answer.append(line)
+    found: dict[str, Any] = json.loads("\n".join(answer) or "{}")
+    return found
+
+
+def listen(command: list[str], limits: Limits = PROBING, hear: Hear = lambda _: None) -> Iterator[str]:
+    """Run a program that looks at a source, and give the lines it answers; raises as `ask`.
+
+    Raises StorageUnavailable at the end where a URL could not be read: the lines are no truth then.
+    """
+    words = _Words(command, hear)
+    with started(command, limits) as process:
         try:
-            out, _ = process.communicate(timeout=PROBE_TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            raise SourceNotVideo(detail=f"ffprobe took over {PROBE_TIMEOUT_S} s") from error
-        if process.returncode:
-            raise SourceNotVideo(detail=_last_words(errors))
-    answer: dict[str, Any] = json.loads(out)
-    return answer
-
-
-def run(command: list[str], measure: str, report: Report) -> None:
-    """Run ffmpeg to its end and report its progress; raises EncoderFailed, or what `report` does."""
-    with started(command) as (process, errors):
-        assert process.stdout is not None  # it is a pipe  # noqa: S101  narrows the type
-        for line in process.stdout:
-            progress = ffmpeg.parse_progress(line.decode())
-            if progress and progress[0] == measure:
-                report(progress[1])
+            for line in _lines(process, limits):
+                if line and line.is_word:
+                    words.add(line.text)
+                elif line:
+                    yield line.text
+        except _Overdue as error:
+            raise SourceNotVideo(detail=f"looking at it took over {limits.wall_s:.0f} s") from error
+        words.check_read()
         if process.wait():
-            raise EncoderFailed(detail=_last_words(errors))
+            raise probe.explain(words.detail(process.returncode))
 
 
-def stream(command: list[str]) -> Iterator[bytes]:
+def run(
+    command: list[str],
+    measure: str,
+    report: Report,
+    limits: Limits | None = None,
+    hear: Hear = lambda _: None,
+) -> None:
+    """Run ffmpeg to its end; raises EncoderFailed, EncoderTimeout and StorageUnavailable.
+
+    It ends with what `report` raises, too, which gets the progress at least once a second, also
+    while there is none. `hear` gets every line that ffmpeg says to people.
+    """
+    limits = limits or Limits()
+    words = _Words(command, hear)
+    done, moved_at = 0, time.monotonic()
+    with started(command, limits) as process:
+        try:
+            for line in _lines(process, limits):
+                if line and line.is_word:
+                    words.add(line.text)
+                progress = ffmpeg.parse_progress(line.text) if line and not line.is_word else None
+                if progress and progress[0] == measure and progress[1] > done:
+                    done, moved_at = progress[1], time.monotonic()
+                if line is None or progress:
+                    report(done)
+                if time.monotonic() - moved_at > limits.stall_s:
+                    raise EncoderTimeout(detail=f"no progress for {limits.stall_s:.0f} s, at {done}")
+        except _Overdue as error:
+            raise EncoderTimeout(detail=f"it took over {limits.wall_s:.0f} s") from error
+        words.check_read()
+        if process.wait():
+            raise EncoderFailed(detail=words.detail(process.returncode))
+
+
+class _Words:
+    """What a program says to people: passed on, the last trouble kept, failed reads noted."""
+
+    def __init__(self, command: list[str], hear: Hear) -> None:
+        self._hear = hear
+        self._is_remote = reading.is_remote(command)
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._unread = ""
+
+    def add(self, line: str) -> None:
+        self._hear(line)
+        if ffmpeg.is_trouble(line):
+            self._last.append(line[:LINE_MAX])
+            if self._is_remote and reading.is_unreachable(line):
+                self._unread = line
+
+    def check_read(self) -> None:
+        """Raise StorageUnavailable where a source could not be read to its end."""
+        if self._unread:
+            raise StorageUnavailable(detail=self._unread)
+
+    def detail(self, status: int) -> str:
+        return "\n".join(self._last) or f"it ended with {status}"
+
+
+def stream(command: list[str], limits: Limits) -> Iterator[bytes]:
     """Run ffmpeg and give what it writes to its standard output, and nothing where it is silent.
 
-    Raises EncoderFailed at the end.
+    Raises EncoderFailed, EncoderTimeout and StorageUnavailable at the end.
     """
-    with started(command) as (process, errors):
-        assert process.stdout is not None  # it is a pipe  # noqa: S101  narrows the type
-        output, block = process.stdout.fileno(), b" "
-        while block:
-            is_there = bool(select.select([output], [], [], TICK_S)[0])
-            block = os.read(output, BLOCK_BYTES) if is_there else block
-            yield block if is_there else b""
+    words, rest = _Words(command, lambda _: None), b""
+    with started(command, limits) as process:
+        try:
+            for found in _blocks(process, limits):
+                if found is None:
+                    yield b""
+                elif found[0]:
+                    *whole, rest = (rest + found[1]).split(b"\n")
+                    for line in whole:
+                        words.add(line.decode(errors="replace"))
+                else:
+                    yield found[1]
+        except _Overdue as error:
+            raise EncoderTimeout(detail=f"it took over {limits.wall_s:.0f} s") from error
+        words.check_read()
         if process.wait():
-            raise EncoderFailed(detail=_last_words(errors))
+            raise EncoderFailed(detail=words.detail(process.returncode))
 
 
 @contextmanager
-def started(command: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def started(command: list[str], limits: Limits) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program that doesn't outlive the block, nor this process, however they end."""
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={},  # no credentials near untrusted input
-            process_group=0,
-            preexec_fn=partial(lifeline.die_with, os.getpid(), signal.SIGKILL),  # noqa: PLW1509  two system calls, which threads don't disturb
-        )
-        try:
-            yield process, errors
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+    process = subprocess.Popen(
+        sandbox.enclose(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={},  # no credentials near untrusted input
+        process_group=0,
+        preexec_fn=partial(_settle, os.getpid(), limits),  # noqa: PLW1509  system calls, which threads don't disturb
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):  # it ended by itself just now
+                os.killpg(process.pid, signal.SIGKILL)  # its children too
+        process.communicate()
 
 
-def _last_words(errors: IO[bytes]) -> str:
-    errors.seek(0)
-    return ffmpeg.last_lines(errors.read().decode(errors="replace"))
+def _settle(parent: int, limits: Limits) -> None:
+    lifeline.die_with(parent, signal.SIGKILL)
+    limits.apply()
+
+
+class _Overdue(Exception):
+    """A program runs longer than it may."""
+
+
+def _lines(process: subprocess.Popen[bytes], limits: Limits) -> Iterator[Line | None]:
+    """Give what a program writes line by line, and None once a tick; raises _Overdue."""
+    rests = {True: b"", False: b""}
+    for found in _blocks(process, limits):
+        if found is None:
+            yield None
+            continue
+        is_word, block = found
+        *whole, rest = (rests[is_word] + block).split(b"\n")
+        if not block:  # it has ended
+            whole = [rest] if rest else []
+        rests[is_word] = rest[:LINE_BYTES]
+        yield from (Line(each.decode(errors="replace"), is_word) for each in whole)
+
+
+def _blocks(process: subprocess.Popen[bytes], limits: Limits) -> Iterator[tuple[bool, bytes] | None]:
+    """Give what a program says (True) and answers (False) in blocks, an empty one last.
+
+    Gives None once a tick. Raises _Overdue.
+    """
+    assert process.stdout is not None and process.stderr is not None  # pipes  # noqa: S101, PT018  narrows the types
+    until, tick = time.monotonic() + limits.wall_s, 0.0
+    words = process.stderr.fileno()
+    with selectors.DefaultSelector() as pipes:
+        for pipe in (process.stdout.fileno(), words):
+            pipes.register(pipe, selectors.EVENT_READ)
+        while pipes.get_map():
+            for key, _ in pipes.select(TICK_S):
+                block = os.read(key.fd, BLOCK_BYTES)
+                if not block:
+                    pipes.unregister(key.fd)
+                yield key.fd == words, block
+            now = time.monotonic()
+            if now > until:
+                raise _Overdue
+            if now - tick >= TICK_S:
+                tick = now
+                yield None

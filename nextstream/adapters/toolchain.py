@@ -16,13 +16,13 @@ from nextstream.settings import Settings
 # What an encode needs, and why a build without it won't do.
 NEEDED = {
     "-encoders": ("libx264", "aac"),
-    "-filters": ("fps", "tpad", "trim", "scale", "aresample"),
+    "-filters": ("fps", "tpad", "trim", "scale", "setparams", "aresample"),
     "-muxers": ("mp4",),
 }
 # What only some sources need; doctor names them.
 WANTED = {
     "-encoders": ("libwebp", "webvtt"),  # thumbnails, subtitles
-    "-filters": ("zscale", "tonemap", "bwdif"),
+    "-filters": ("zscale", "tonemap", "bwdif", "idet", "colorspace", "premultiply"),
     "-decoders": ("libdav1d", "hevc", "vp9"),
 }
 # What makes each codec of the ladder.
@@ -53,6 +53,14 @@ class Toolchain:
             )
         return cls(encoder, prober)
 
+    def decodable(self) -> frozenset[str]:
+        """Give the codecs, by ffprobe's names, that this ffmpeg has a decoder for."""
+        return _decodable(self.ffmpeg)
+
+    def can_map_tones(self) -> bool:
+        """Tell whether this ffmpeg can bring HDR to SDR."""
+        return not missing(self.ffmpeg, {"-filters": ("zscale", "tonemap")})
+
     def lacking(self) -> tuple[str, ...]:
         """Give what this ffmpeg lacks that only some sources need."""
         return missing(self.ffmpeg, WANTED)
@@ -82,6 +90,15 @@ def _listed(binary: str, listing: str) -> frozenset[str]:
     except OSError:
         return frozenset()
     return frozenset(words[1] for words in map(str.split, out.splitlines()) if len(words) > 1)
+
+
+@cache
+def _decodable(binary: str) -> frozenset[str]:
+    out = subprocess.run(
+        [binary, "-hide_banner", "-codecs"], capture_output=True, text=True, timeout=20, check=False
+    ).stdout
+    lines = [words for words in map(str.split, out.splitlines()) if len(words) > 1]
+    return frozenset(words[1] for words in lines if len(words[0]) == 6 and words[0][0] == "D")
 
 
 def _first_complete(*binaries: str | None) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
 import ffmpeg
 
-from nextstream.domain import codecs, reading, storyboard
+from nextstream.domain import codecs, reading, storyboard, treatment
 from nextstream.domain.plan import Piece, Plan, Rung, Voice
 from nextstream.domain.storyboard import Sheet
 
@@ -19,59 +20,97 @@ SEEK_BACK_S = 1  # start a second early: the keyframe before is decoded up to th
 
 
 def picture(source: str, plan: Plan, piece: Piece, threads: int) -> Any:
-    """Give the frames of a chunk as a stream of ffmpeg-python, before they are scaled.
+    """Give the frames of a chunk as a stream of ffmpeg-python, upright and in SDR, before scaling.
 
     They are those of a whole decode, whatever chunk they are in: framemd5 says so on constant
-    and variable rate sources with start offsets.
+    and variable rate sources with start offsets, interlaced ones and fast ones.
     """
     start_s = piece.first_frame / plan.rate
+    frames = ffmpeg.input(
+        reading.name_input(source),
+        **_seek(plan, start_s),
+        threads=threads,
+        noautorotate=None,  # it would turn fields before they are made frames
+        reinit_filter=0,  # a picture that changes its size goes on counting frames; scalers follow it
+    )[str(plan.source_video_index)]
+    frames = _treat(frames, treatment.before_grid(plan.picture) if plan.picture else ())
+    if plan.picture and plan.origin_s + start_s >= plan.picture.end_s - 1 / plan.picture.rate:
+        # Sound goes on after the picture: the last frame is brought to where the grid takes it up.
+        frames = frames.filter("tpad", stop_mode="clone", stop=-1)
+    return _treat(_on_grid(frames, plan, piece), _once(plan, piece))
+
+
+def _black(plan: Plan, piece: Piece) -> Any:
+    rung = _largest(plan, piece)
+    black = f"color=black:size={rung.width}x{rung.height}:rate={plan.rate}"
+    start_s = piece.first_frame / plan.rate
+    stream = ffmpeg.input(black, format="lavfi", itsoffset=_decimal(start_s))
+    return _on_grid(stream, plan, piece)
+
+
+def _on_grid(frames: Any, plan: Plan, piece: Piece) -> Any:
     return (
-        ffmpeg.input(reading.name_input(source), **_seek(plan, start_s), threads=threads)[
-            str(plan.source_video_index)
-        ]
         # One grid for all chunks: earlier frames are dropped, gaps filled with the frame before.
-        .filter("fps", fps=plan.rate, start_time=_decimal(start_s))
-        # A source that ends a little early holds its last picture, as players do.
-        .filter("tpad", stop_mode="clone", stop_duration=1)
+        frames.filter("fps", fps=plan.rate, start_time=_decimal(piece.first_frame / plan.rate))
+        # A source that ends early, or is broken from here on, holds its last picture.
+        .filter("tpad", stop_mode="clone", stop=-1)
         .filter("trim", end_frame=piece.frames)
         # Every chunk's file starts at 0, so that their init segments are the same.
         .filter("setpts", "PTS-STARTPTS")
     )
 
 
+def _once(plan: Plan, piece: Piece) -> list[treatment.Step]:
+    if plan.picture is None:
+        return []
+    rung = _largest(plan, piece)
+    return treatment.after_grid(plan.picture, rung.width, rung.height)
+
+
+def _largest(plan: Plan, piece: Piece) -> Rung:
+    return max((r for r in plan.rungs if r.name in piece.rungs), key=lambda r: r.width * r.height)
+
+
+def _treat(stream: Any, steps: Iterable[treatment.Step]) -> Any:
+    for name, options in steps:
+        stream = stream.filter(name, **options)
+    return stream
+
+
 def encode_command(
-    binary: str, source: str, plan: Plan, piece: Piece, folder: str, threads: int
+    binary: str, source: str | None, plan: Plan, piece: Piece, folder: str, threads: int
 ) -> list[str]:
-    """Build the ffmpeg call that decodes a chunk once and makes all its rungs.
+    """Build the ffmpeg call that decodes a chunk once and makes all its rungs; black without a source.
 
     Each rung is `{folder}/{rung.name}.mp4`, fragmented, with times that start at 0; a sheet of the
     storyboard, where the piece has one, is `{folder}/storyboard.jpg`.
     """
     rungs = [rung for rung in plan.rungs if rung.name in piece.rungs]
-    pictures = picture(source, plan, piece, threads).filter_multi_output("split", len(rungs))
-    scaled = {rung.name: _scale(pictures.stream(n), rung) for n, rung in enumerate(rungs)}
+    frames = picture(source, plan, piece, threads) if source else _black(plan, piece)
+    pictures = frames.filter_multi_output("split", len(rungs))
+    made = {rung.name: scaled(pictures.stream(n), plan, rung) for n, rung in enumerate(rungs)}
     sheets = []
     if sheet := storyboard.sheet(plan, piece):
         smallest = storyboard.rung(plan).name
-        shared = scaled[smallest].filter_multi_output("split", 2)
-        scaled[smallest] = shared.stream(0)
+        shared = made[smallest].filter_multi_output("split", 2)
+        made[smallest] = shared.stream(0)
         sheets = [_tile(shared.stream(1), plan, piece, sheet, folder)]
     outputs = [
         ffmpeg.output(
-            scaled[rung.name],
+            made[rung.name],
             f"file:{folder}/{rung.name}.mp4",
             **codecs.video_options(plan, rung, threads),
         )
         for rung in rungs
     ]
     # Progress counts the frames of the first output, so the sheet is the last.
-    return list(ffmpeg.merge_outputs(*outputs, *sheets).compile(cmd=_running(binary)))
+    command = _running(binary, has_jumps=plan.has_jumps)
+    return [*ffmpeg.merge_outputs(*outputs, *sheets).compile(cmd=command), *_bystanders(plan)]
 
 
-def _scale(frames: Any, rung: Rung) -> Any:
-    return (
-        frames.filter("scale", rung.width, rung.height).filter("setsar", 1).filter("format", "yuv420p")
-    )
+def scaled(frames: Any, plan: Plan, rung: Rung) -> Any:
+    """Give the frames of a chunk in the size of a rung, as they go into its encoder."""
+    return _treat(frames, treatment.scale(plan.picture, rung.width, rung.height))
 
 
 def _tile(frames: Any, plan: Plan, piece: Piece, sheet: Sheet, folder: str) -> Any:
@@ -92,18 +131,24 @@ def audio_command(binary: str, source: str, plan: Plan, voice: Voice) -> list[st
 
     Sound is encoded in one go: chunked AAC drifts by 41 ms at each joint.
     """
-    sound = (
-        ffmpeg.input(reading.name_input(source), **_seek(plan, Fraction(0)))[str(voice.source_index)]
+    made = ffmpeg.output(sound_of(source, plan, voice), "pipe:1", **codecs.audio_options(voice))
+    # No progress: it would be in the midst of the sound, whose frames tell how far it is.
+    command = _running(binary, progress=False, has_jumps=plan.has_jumps)
+    return [*made.compile(cmd=command), *_bystanders(plan)]
+
+
+def sound_of(source: str, plan: Plan, voice: Voice) -> Any:
+    """Give a whole audio track as a stream of ffmpeg-python, as long as the picture is."""
+    sound = ffmpeg.input(reading.name_input(source), **_seek(plan, Fraction(0)))
+    return (
+        sound[str(voice.source_index)]
         # Gaps are filled, and the track starts where the picture does.
-        .filter("aresample", 48000, **{"async": 1}, first_pts=0)
+        .filter("aresample", 48000, **{"async": 1}, first_pts=0, min_hard_comp=_most_late_s(plan))
         .filter("aformat", channel_layouts="stereo" if voice.channels == 2 else "5.1")
         # As long as the picture: every rendition has to cover the same time (HLS 8.3).
         .filter("apad")
         .filter("atrim", end=_decimal(plan.duration_s))
     )
-    # No progress: it would be in the midst of the sound, whose frames tell how far it is.
-    command = _running(binary, progress=False)
-    return list(ffmpeg.output(sound, "pipe:1", **codecs.audio_options(voice)).compile(cmd=command))
 
 
 def picture_command(
@@ -140,6 +185,27 @@ def text_command(binary: str, source: str, plan: Plan, folder: str) -> list[str]
     return list(ffmpeg.merge_outputs(*outputs).compile(cmd=_running(binary)))
 
 
+def _most_late_s(plan: Plan) -> float:
+    """Give how far sound may be off its times before it is cut or filled.
+
+    Where a clock jumps, files were joined, whose sounds overlap by a frame or so at each joint.
+    """
+    return 0.02 if plan.has_jumps else 0.1
+
+
+def _bystanders(plan: Plan) -> list[str]:
+    """Give an output to nowhere of all tracks, where the clock jumps.
+
+    ffmpeg mends a clock by the packets it reads: only with those of all tracks, each command mends
+    it alike, and sound and picture stay together.
+    """
+    if not plan.has_jumps:
+        return []
+    indexes = [plan.source_video_index, *(voice.source_index for voice in plan.voices)]
+    maps = [word for index in indexes if index is not None for word in ("-map", f"0:{index}")]
+    return [*maps, "-c", "copy", "-f", "null", "-"]
+
+
 def parse_progress(line: str) -> tuple[str, int] | None:
     """Read a line of -progress: frames done, or microseconds done (`frame`, `out_time_us`)."""
     name, _, value = line.strip().partition("=")
@@ -148,23 +214,36 @@ def parse_progress(line: str) -> tuple[str, int] | None:
     return None
 
 
-def _running(binary: str, *, progress: bool = True) -> list[str]:
+def is_trouble(line: str) -> bool:
+    """Tell warnings and errors from what ffmpeg says besides; the last become a failure's detail."""
+    return "[verbose]" not in line and "[info]" not in line
+
+
+def _running(binary: str, *, progress: bool = True, has_jumps: bool = False) -> list[str]:
     return [
         binary,
         "-nostdin",  # a worker's terminal is not ffmpeg's
         "-hide_banner",
-        *("-loglevel", "error"),  # the last lines become the failure's detail
+        *("-loglevel", "level+verbose"),  # tells how many frames decoded; damage.Words counts them
+        *reading.MEMORY,
+        *("-max_error_rate", "1"),  # what decodes of a damaged source is worth having
         "-nostats",
         *(("-progress", "pipe:1") if progress else ()),
         "-y",
-        "-copyts",  # the source's own clock, so that frames fall on the grid
+        # The source's own clock, so that frames fall on the grid; ffmpeg's where it jumps.
+        *(() if has_jumps else ("-copyts",)),
     ]
 
 
 def _seek(plan: Plan, start_s: Fraction) -> dict[str, Any]:
     """Give the input options that put frame 0 of the grid at time 0, and start just before `start_s`."""
-    options: dict[str, Any] = dict(reading.OPTIONS, itsoffset=_decimal(-plan.origin_s))
-    seek_s = plan.origin_s - plan.container_start_s + start_s - SEEK_BACK_S
+    # Without -copyts ffmpeg's clock starts with the container's.
+    origin_s = plan.origin_s - (plan.container_start_s if plan.has_jumps else 0)
+    options: dict[str, Any] = dict(reading.OPTIONS, itsoffset=_decimal(-origin_s))
+    at_s = plan.origin_s + start_s
+    if plan.picture:
+        at_s = min(at_s, plan.picture.end_s)  # after it there is nothing to decode
+    seek_s = at_s - plan.container_start_s - SEEK_BACK_S
     if start_s and seek_s > 0:
         # From the keyframe on, all frames reach the grid: it drops what is early, and has the
         # right one to repeat where a gap lies over the chunk's start.
@@ -174,8 +253,3 @@ def _seek(plan: Plan, start_s: Fraction) -> dict[str, Any]:
 
 def _decimal(seconds: Fraction | int) -> str:
     return f"{float(seconds):.6f}"
-
-
-def last_lines(stderr: str, count: int = 20) -> str:
-    """Give the end of ffmpeg's own words, for the operator."""
-    return "\n".join(stderr.strip().splitlines()[-count:])

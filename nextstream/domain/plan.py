@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import accumulate
 
-from nextstream.domain.video import Purpose, SourceInfo
+from nextstream.domain.video import Purpose, SourceInfo, VideoTrack
 
 
 class Kind(StrEnum):
@@ -90,9 +90,10 @@ class Plan:
     """One frame grid for all rungs, and the pieces it is cut into.
 
     Frame n is shown at `origin_s + n / rate` on the source's clock. `container_start_s` is
-    what ffmpeg counts a seek from. The storyboard has a tile each `tile_frames`; 0 makes none.
-    Every worker encodes with these `threads`, since x264 makes other bytes with other ones; 0 leaves
-    it to the worker.
+    what ffmpeg counts a seek from. `picture` is the source's, which says how to treat it, and
+    `has_jumps` tells that its clock has to be mended. The storyboard has a tile each `tile_frames`;
+    0 makes none. Every worker encodes with these `threads`, since x264 makes other bytes with other
+    ones; 0 leaves it to the worker.
     """
 
     rate: Fraction
@@ -110,6 +111,8 @@ class Plan:
     tile_frames: int = 0
     threads: int = 0
     texts: tuple[Text, ...] = ()
+    picture: VideoTrack | None = None
+    has_jumps: bool = False
 
     @property
     def segment_s(self) -> Fraction:
@@ -161,11 +164,6 @@ PROBE = Piece("probe", Kind.PROBE)
 PUBLISH = Piece("publish", Kind.PUBLISH)
 TEXT = Piece("text", Kind.TEXT)
 
-# Formats whose index lets ffmpeg start at the keyframe before any frame, so that a chunk's
-# frames are those of a whole decode (framemd5). Others are encoded as one chunk: a seek in
-# MPEG-TS may land between keyframes and give broken pictures.
-EXACT_SEEK_FORMATS = frozenset({"mov", "mp4", "matroska", "webm"})
-
 NATURAL_RATES = tuple(
     Fraction(*pair)
     for pair in (
@@ -179,6 +177,7 @@ GOPS_PER_SEGMENT = 3  # 7.5: segments of about six seconds
 SHARES_PER_SLOT = 2  # a chunk is at most half of what is left for its slot: no slot ends much later
 LEAST_CHUNK_FRAMES = 3  # with fewer, x264 has no B-frames to delay for, and the init segment differs
 LONGEST_SOUND_FRAME_S = Fraction(1, 25)  # AAC has 21 ms
+LEAST_S = Fraction(1)  # browsers don't start to play a tenth of a second; the last picture is held
 AUDIO_ONLY_RATE = Fraction(25)  # a grid to count segments and progress by, where there is no picture
 
 
@@ -210,12 +209,11 @@ def make(
     `slots` are the pieces the whole fleet encodes at once.
     """
     rate = choose_rate(source.video.rate) if source.video else AUDIO_ONLY_RATE
-    duration_s = source.video.duration_s if source.video else source.duration_s
+    duration_s = max(LEAST_S, source.shown_to_s - source.shown_from_s)
     frames = max(1, round(duration_s * rate))
     gop_frames = round(GOP_S * rate)
     segment_frames = GOPS_PER_SEGMENT * gop_frames
-    seekable = not EXACT_SEEK_FORMATS.isdisjoint(source.format.split(","))
-    longest = max(1, int(chunk_s * rate / segment_frames)) if seekable else 0
+    longest = max(1, int(chunk_s * rate / segment_frames)) if source.is_seekable else 0
     sounds = tuple(Piece(f"audio-{v.name}", Kind.AUDIO, 0, frames, voice=v.name) for v in voices)
     chunks = cut(frames, segment_frames, longest, rungs, slots) if rungs else ()
     return Plan(
@@ -223,7 +221,7 @@ def make(
         frames=frames,
         gop_frames=gop_frames,
         segment_frames=segment_frames,
-        origin_s=source.video.start_s if source.video else source.start_s,
+        origin_s=source.shown_from_s,
         container_start_s=source.start_s,
         duration_s=frames / rate,
         preset=preset,
@@ -238,6 +236,8 @@ def make(
             *((TEXT,) if source.texts else ()),
         ),
         texts=choose_texts(source),
+        picture=source.video,
+        has_jumps=source.has_jumps,
     )
 
 
@@ -247,6 +247,17 @@ def choose_texts(source: SourceInfo) -> tuple[Text, ...]:
         Text(f"t{n}", track.index, track.codec, track.language, track.title, track.purpose)
         for n, track in enumerate(source.texts)
     )
+
+
+def expect(plan: Plan, piece: Piece) -> int:
+    """Give how many of a chunk's frames its source should have; the rest hold the last one."""
+    track = plan.picture
+    if track is None:
+        return piece.frames
+    if track.is_still:
+        return 1
+    there = int((track.end_s - plan.origin_s) * plan.rate) - piece.first_frame
+    return min(piece.frames, max(0, there))
 
 
 def cut(

@@ -2,81 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from nextstream.domain import markings, reading
-from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
-from nextstream.errors import SourceNotVideo
+from nextstream.domain import markings, reading, tracks
+from nextstream.domain.video import Caution, SourceInfo
+from nextstream.errors import (
+    MediaError,
+    SourceEncrypted,
+    SourceNotVideo,
+    SourceRefused,
+    SourceTooLarge,
+    SourceTooManyStreams,
+    SourceTruncated,
+    SourceUnsupported,
+)
 
-FASTEST = 1000  # frames per second; above it a rate is a clock's
-VARIABLE_UP_TO = Fraction(5, 2)  # a phone's 30 may average 12 in the dark
-TAIL_S = 10  # how much of a source's end is read to find its last frame
+# Formats whose index lets ffmpeg start at the keyframe before any frame, so that a chunk's
+# frames are those of a whole decode (framemd5). Others are encoded as one chunk: a seek in
+# MPEG-TS may land between keyframes and give broken pictures.
+_SEEKABLE = frozenset({"mov", "mp4", "matroska", "webm"})
+
+# Whose keyframes may be such in name only, and where a source is long enough for it to matter.
+SEEK_CODECS = frozenset({"h264", "hevc"})
+SEEK_FROM_S = 6
+SEEK_PACKETS = 8
+
+# What ffprobe says of a source that it can't read, and what that means to its owner.
+_WORDS: tuple[tuple[str, type[MediaError]], ...] = (
+    ("exceeds max_streams", SourceTooManyStreams),
+    ("not on whitelist", SourceRefused),
+    ("sub-sample encryption", SourceEncrypted),
+    ("no decryption key", SourceEncrypted),
+    ("moov atom not found", SourceTruncated),
+    ("contradictionary STSC and STCO", SourceTruncated),
+)
+
+
+_PART = Caution("picture_in_part", "The picture is made of tiles; only the first of them is shown.")
 
 
 def command(binary: str, source: str) -> list[str]:
     """Build the ffprobe call that describes a source as JSON for `parse`."""
-    return [
-        *_calling(binary),
-        "-show_format",
-        "-show_streams",
-        "-show_chapters",
-        reading.name_input(source),
-    ]
+    shown = ("-show_format", "-show_streams", "-show_chapters", "-of", "json")
+    return [*_calling(binary), *shown, "-i", reading.name_input(source)]
 
 
-def tail_command(binary: str, source: str, index: int, from_s: float) -> list[str]:
-    """Build the ffprobe call that lists a stream's packets from `from_s` on, for `parse_end`."""
+def packets_command(binary: str, source: str, index: int, from_s: float | None = None) -> list[str]:
+    """Build the ffprobe call that lists a stream's packets for `packets.read`, all or from a time on."""
+    interval = () if from_s is None else ("-read_intervals", f"{max(0.0, from_s):.3f}%")
     return [
         *_calling(binary),
         *("-select_streams", str(index)),
-        *("-read_intervals", f"{max(0.0, from_s):.3f}%"),
-        *("-show_entries", "packet=pts,duration,flags"),
-        reading.name_input(source),
+        *interval,
+        *("-show_entries", "packet=pts,dts,duration,flags"),
+        *("-of", "csv=p=0"),  # a tenth of JSON
+        *("-i", reading.name_input(source)),
     ]
 
 
-def _calling(binary: str) -> list[str]:
-    words = [word for option, value in reading.OPTIONS.items() for word in (f"-{option}", value)]
-    return [binary, "-loglevel", "error", *words, "-of", "json"]
+def seek_command(binary: str, source: str, index: int, at_s: float) -> list[str]:
+    """Build the ffprobe call that decodes a few packets after a seek, for `parse_seek`."""
+    return [
+        *_calling(binary),
+        *("-threads", "1"),  # so that frames come out after few packets
+        *("-select_streams", str(index)),
+        *("-read_intervals", f"{at_s:.3f}%+#{SEEK_PACKETS}"),
+        *("-show_entries", "packet=pts:frame=pts"),
+        *("-of", "csv"),
+        *("-i", reading.name_input(source)),
+    ]
 
 
-def parse(found: Mapping[str, Any]) -> SourceInfo:
-    """Read what ffprobe says of a source; raises SourceNotVideo where nothing can be played.
+def parse_seek(lines: Iterable[str]) -> bool:
+    """Tell whether decoding starts at the keyframe that a seek finds.
 
-    The video track's `end_s` is the container's word for it; parse_end knows better.
+    Pictures that are renewed bit by bit (x264's intra-refresh) have keyframes in name only: what
+    follows one can't be shown for seconds.
     """
-    container = found.get("format", {})
-    streams = found.get("streams", [])
-    start_s = _seconds(container.get("start_time"))
-    duration_s = _seconds(container.get("duration"))
-    videos = [s for s in streams if s.get("codec_type") == "video" and _is_picture(s)]
+    found: dict[str, str] = {}
+    for line in lines:
+        kind, pts, *_ = [*line.split(","), ""]
+        found.setdefault(kind, pts)
+    packet, frame = found.get("packet", ""), found.get("frame", "")
+    return frame.isdigit() and packet.isdigit() and int(frame) <= int(packet)
+
+
+def _calling(binary: str) -> list[str]:
+    return [binary, "-loglevel", "error", *reading.MEMORY, *reading.words()]
+
+
+def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
+    """Read what ffprobe says of a source; `decodable` are the codecs ffmpeg has decoders for.
+
+    Raises SourceNotVideo, SourceEncrypted or SourceUnsupported where nothing can be played. The
+    video track's `end_s` is the container's word for it; packets.survey knows better.
+    """
+    container, streams = found.get("format", {}), found.get("streams", [])
+    start_s = tracks.seconds(container.get("start_time"))
+    duration_s = tracks.seconds(container.get("duration"))
+    known = [s for s in streams if s.get("codec_name") in decodable and not _is_encrypted(s)]
+    pictures = [s for s in known if tracks.is_picture(s)]
+    # Where all pictures are parts of a larger one, as in HEIC, the first part is better than none.
+    videos = pictures or [s for s in known if tracks.is_part(s)]
     videos.sort(key=lambda s: not s.get("disposition", {}).get("default"))
-    sounds = [s for s in streams if s.get("codec_type") == "audio" and int(s.get("sample_rate", 0))]
+    sounds = [s for s in known if tracks.is_sound(s)]
     if not videos and not sounds:
-        raise SourceNotVideo
-    picture = _video_track(videos[0], start_s, duration_s) if videos else None
+        raise _explain_streams(streams)
+    if any(
+        int(s.get("width") or 0) * int(s.get("height") or 0) > reading.MAX_PIXELS for s in videos[:1]
+    ):
+        raise SourceTooLarge(detail=f"{videos[0]['width']}x{videos[0]['height']}")
+    formats = container.get("format_name", "")
+    picture = tracks.video(videos[0], start_s, duration_s) if videos else None
     return SourceInfo(
-        format=container.get("format_name", ""),
+        format=formats,
         start_s=start_s,
         duration_s=duration_s,
         size_bytes=int(container.get("size", 0)),
         video=picture,
-        audio=tuple(_audio_track(s) for s in sounds),
+        audio=tuple(tracks.audio(s, start_s) for s in sounds),
         texts=markings.texts(streams),
         chapters=markings.chapters(found.get("chapters", []), picture.start_s if picture else start_s),
+        streams=len(streams),
+        warnings=() if pictures or not videos else (_PART,),
+        is_seekable=not _SEEKABLE.isdisjoint(formats.split(",")),
     )
-
-
-def parse_end(found: Mapping[str, Any], time_base: Fraction, frame_s: Fraction) -> Fraction | None:
-    """Give when the last frame of listed packets ends, on the source's clock, or None without any."""
-    ends = [
-        int(packet["pts"]) * time_base + (int(packet.get("duration", 0)) * time_base or frame_s)
-        for packet in found.get("packets", [])
-        if "pts" in packet and "D" not in packet.get("flags", "")  # D: cut away by an edit list
-    ]
-    return max(ends, default=None)
 
 
 def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:
@@ -84,71 +136,38 @@ def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:
     return next(Fraction(s["time_base"]) for s in found["streams"] if s["index"] == index)
 
 
-def _is_picture(stream: Mapping[str, Any]) -> bool:
-    """Tell moving pictures that have a decoder from cover art and unknown streams."""
-    art = stream.get("disposition", {}).get("attached_pic")
-    return not art and bool(stream.get("width")) and stream.get("codec_name", "unknown") != "unknown"
+def most_of_a_still(form: str) -> int:
+    """Give how many packets a still may have: a photo may have others after it, as phones make them."""
+    return 4 if form.endswith("_pipe") else 1
 
 
-def _video_track(stream: Mapping[str, Any], start_s: Fraction, duration_s: Fraction) -> VideoTrack:
-    first = (
-        Fraction(stream["time_base"]) * int(stream["start_pts"]) if "start_pts" in stream else start_s
+def explain(words: str) -> MediaError:
+    """Give the error behind what ffprobe says of a source that it can't read."""
+    for said, error in _WORDS:
+        if said in words:
+            return error(detail=words)
+    return SourceNotVideo(detail=words)
+
+
+def _explain_streams(streams: list[Mapping[str, Any]]) -> MediaError:
+    """Give the error for a source without a stream that can be decoded."""
+    media = [s for s in streams if s.get("codec_type") in ("video", "audio") and not _is_cover(s)]
+    if any(_is_encrypted(stream) for stream in media):
+        return SourceEncrypted()
+    # A stream that nothing is known of is one of a codec that nobody knows.
+    unknown = [s for s in streams if "codec_type" not in s or s.get("codec_type") == "unknown"]
+    if media or unknown:
+        names = ", ".join(sorted({str(s.get("codec_name", "unknown")) for s in media + unknown}))
+        return SourceUnsupported(detail=f"codecs: {names}")
+    return SourceNotVideo(detail="no stream of pictures or sound")
+
+
+def _is_cover(stream: Mapping[str, Any]) -> bool:
+    return bool(stream.get("disposition", {}).get("attached_pic"))
+
+
+def _is_encrypted(stream: Mapping[str, Any]) -> bool:
+    """Tell streams of Common Encryption (ISO/IEC 23001-7) and FairPlay by their sample entries."""
+    return stream.get("codec_tag_string") in ("encv", "enca", "drmi", "drms") or any(
+        "Encryption" in side.get("side_data_type", "") for side in stream.get("side_data_list", [])
     )
-    length = _seconds(stream.get("duration")) or duration_s
-    width, height = _displayed_size(stream)
-    return VideoTrack(
-        index=stream["index"],
-        codec=stream["codec_name"],
-        width=width,
-        height=height,
-        rate=_rate(stream),
-        start_s=first,
-        end_s=first + length,
-    )
-
-
-def _audio_track(stream: Mapping[str, Any]) -> AudioTrack:
-    tags = stream.get("tags", {})
-    return AudioTrack(
-        index=stream["index"],
-        codec=stream.get("codec_name", "unknown"),
-        channels=int(stream.get("channels", 2)),
-        sample_rate_hz=int(stream["sample_rate"]),
-        language=tags.get("language", "und"),
-        title=tags.get("title"),
-        purpose=markings.purpose(stream),
-        is_default=bool(stream.get("disposition", {}).get("default")),
-    )
-
-
-def _displayed_size(stream: Mapping[str, Any]) -> tuple[int, int]:
-    """Give width and height with square pixels, turned as the source asks (ffmpeg turns by itself)."""
-    width, height = int(stream["width"]), int(stream["height"])
-    aspect = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"), Fraction(1))
-    width = max(1, round(width * aspect))
-    turns = [int(side["rotation"]) for side in stream.get("side_data_list", []) if "rotation" in side]
-    return (height, width) if turns and turns[0] % 180 else (width, height)
-
-
-def _rate(stream: Mapping[str, Any]) -> Fraction:
-    """Give the rate that frames come at: the nominal one where frames are left out of it at times.
-
-    A nominal rate far above the average is a clock's, not a picture's (90000 is seen), and an
-    average can be missing.
-    """
-    average = _ratio(stream.get("avg_frame_rate", ""), Fraction(0))
-    nominal = _ratio(stream.get("r_frame_rate", ""), Fraction(0))
-    if not 1 <= average <= FASTEST:
-        return nominal if 1 <= nominal <= FASTEST else Fraction(25)
-    return nominal if average <= nominal <= VARIABLE_UP_TO * average else average
-
-
-def _ratio(text: str, otherwise: Fraction) -> Fraction:
-    try:
-        return Fraction(text) or otherwise
-    except (ValueError, ZeroDivisionError):  # ffprobe writes N/A and 0/0
-        return otherwise
-
-
-def _seconds(text: str | None) -> Fraction:
-    return _ratio(text or "", Fraction(0))

@@ -2,18 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # Demuxers for real files. Playlists, scripts and image sequences can name other files, and a
-# protocol whitelist doesn't keep them from it.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,ogg,asf,"
-    "wav,mp3,flac,aac,ac3,h264,hevc,m4v,mpegvideo,ivf,obu,mxf,gxf,dv,rm,caf,aiff,amr"
+# protocol whitelist doesn't keep them from it. Nor is text a picture (tty, ansi), and SVG can
+# name files too. `*_pipe` read one picture from one file, unlike image2.
+_MOVIES = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,live_flv,ogg,asf,mxf,gxf,dv,rm,nut,"
+    "nsv,wtv,swf,ivf,obu,av1,h261,h263,h264,hevc,vvc,evc,apv,m4v,mpegvideo,mjpeg,vc1,vc1test,dirac,"
+    "dnxhd,cavsvideo,yuv4mpegpipe,smjpeg,gif,apng,webp_anim,jpegxl_anim,dhav,iv8,mpjpeg"
 )
+_SOUNDS = (
+    "wav,w64,mp3,flac,aac,loas,latm,ac3,eac3,dts,dtshd,truehd,mlp,amr,amrnb,amrwb,caf,aiff,au,ape,"
+    "tta,wv,mpc,mpc8,tak,shn,voc,oma,dsf,iff,gsm,ilbc,qcp,xwma,spdif,s337m,iamf,act,dss,osq,qoa,rso"
+)
+_STILLS = (
+    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,gif_pipe,tiff_pipe,jpegxl_pipe,jpegls_pipe,j2k_pipe,"
+    "ppm_pipe,pgm_pipe,pbm_pipe,pam_pipe,qoi_pipe,exr_pipe,hdr_pipe,dds_pipe,psd_pipe,sgi_pipe,"
+    "pcx_pipe,sunrast_pipe,dpx_pipe"
+)
+FORMATS = ",".join((_MOVIES, _SOUNDS, _STILLS))
+
+MAX_STREAMS = 256  # ffprobe's JSON of more takes seconds
+MAX_PIXELS = 8192 * 8192  # no level of H.264 or HEVC has more; a frame of it takes 200 MB
 
 OPTIONS: dict[str, str] = {
     "format_whitelist": FORMATS,
     # The source itself and nothing it points to: by path, or by a signed URL of the storage.
     "protocol_whitelist": "file,http,https,tcp,tls",
+    "max_streams": str(MAX_STREAMS),
+    # Also for pictures that are larger than the headers say.
+    "max_pixels": str(MAX_PIXELS),
 }
+
+# A small file may ask for a block of any size.
+MEMORY = ("-max_alloc", str(1024**3))
+
+
+# What ffmpeg and ffprobe say, often without failing, when a URL can't be read to its end. What
+# they found then is no truth about the source.
+_UNREACHABLE = (
+    "Stream ends prematurely",
+    "Input/output error",
+    "Connection refused",
+    "Connection reset",
+    "Connection timed out",
+    "Network is unreachable",
+    "Failed to resolve hostname",
+    "HTTP error 5",
+    "Server returned 5XX",
+    "Server returned 403",  # a signed URL that ran out
+)
+
+
+def is_remote(command: Iterable[str]) -> bool:
+    """Tell whether a command reads its source over the network."""
+    return any(word.startswith(("http://", "https://")) for word in command)
+
+
+def is_unreachable(line: str) -> bool:
+    """Tell a line that says so of a source that could not be read."""
+    return any(said in line for said in _UNREACHABLE)
+
+
+def words() -> list[str]:
+    """Give the options as words of a command line, before `-i`."""
+    return [word for option, value in OPTIONS.items() for word in (f"-{option}", value)]
 
 
 def name_input(source: str) -> str:

@@ -52,11 +52,37 @@ class Purpose(StrEnum):
     FORCED = "forced"  # text of what even those need who understand the sound
 
 
+NOTICED_S = Fraction(1, 10)  # a picture that starts later than the sound is shown from the sound on
+HELD_S = Fraction(1)  # a sound that ends later than the picture is played to its end
+
+
+@dataclass(frozen=True)
+class Color:
+    """What a picture's numbers mean, in ffmpeg's names; empty where the source doesn't say.
+
+    `dolby_profile` is that of Dolby Vision, 0 for none.
+    """
+
+    primaries: str = ""
+    transfer: str = ""
+    matrix: str = ""
+    is_full_range: bool = False
+    dolby_profile: int = 0
+
+    @property
+    def is_hdr(self) -> bool:
+        """Tell HDR10 and HLG, which have to be tone mapped."""
+        return self.transfer in ("smpte2084", "arib-std-b67")
+
+
 @dataclass(frozen=True)
 class VideoTrack:
     """The picture in a source, in the measures it is shown in: rotated, with square pixels.
 
     `start_s` and `end_s` are on the source's own clock; the first frame is shown at `start_s`.
+    `rate` counts fields where the picture is interlaced: `fields` is then `tff` or `bff`, the
+    field that comes first. The stored picture is mirrored left to right if `mirrored`, then
+    `turned` clockwise by 0, 90, 180 or 270 degrees. A still is held from `start_s` to `end_s`.
     """
 
     index: int
@@ -66,6 +92,12 @@ class VideoTrack:
     rate: Fraction
     start_s: Fraction
     end_s: Fraction
+    pixel_format: str = "yuv420p"
+    color: Color = Color()
+    fields: str = ""
+    turned: int = 0
+    mirrored: bool = False
+    is_still: bool = False
 
     @property
     def duration_s(self) -> Fraction:
@@ -75,7 +107,10 @@ class VideoTrack:
 
 @dataclass(frozen=True)
 class AudioTrack:
-    """One audio track of a source; `language` is an ISO 639 code or `und`."""
+    """One audio track of a source; `language` is an ISO 639 code or `und`.
+
+    `start_s` and `end_s` are on the source's clock, as its headers say.
+    """
 
     index: int
     codec: str
@@ -85,6 +120,9 @@ class AudioTrack:
     title: str | None = None
     purpose: Purpose = Purpose.MAIN
     is_default: bool = False
+    layout: str = ""
+    start_s: Fraction | None = None
+    end_s: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +146,22 @@ class Chapter:
 
 
 @dataclass(frozen=True)
+class Caution:
+    """What the owner should know of a video that was made all the same: a code and a sentence."""
+
+    code: str
+    message: str
+    lost_s: Fraction | None = None
+
+
+@dataclass(frozen=True)
 class SourceInfo:
-    """What the probe found; `start_s` is where the container's clock starts, and seeks count from."""
+    """What the probe found; `start_s` is where the container's clock starts, and seeks count from.
+
+    `is_seekable` tells that decoding can start at any frame, so that it can be cut into chunks.
+    `has_jumps` tells that its clock jumps, and ffmpeg has to mend it. `longest_gap_s` is the longest
+    time without a frame. `warnings` grow when the encode finds more.
+    """
 
     format: str
     start_s: Fraction
@@ -119,6 +171,29 @@ class SourceInfo:
     audio: tuple[AudioTrack, ...] = ()
     texts: tuple[TextTrack, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    is_seekable: bool = True
+    has_jumps: bool = False
+    longest_gap_s: Fraction = Fraction(0)
+    streams: int = 0
+    warnings: tuple[Caution, ...] = ()
+
+    @property
+    def shown_from_s(self) -> Fraction:
+        """Give where the video starts on the source's clock: with the picture, or an earlier sound."""
+        if self.video is None or self.has_jumps:
+            return self.video.start_s if self.video else self.start_s
+        starts = [t.start_s for t in self.audio if t.start_s is not None]
+        earliest = min(starts, default=self.video.start_s)
+        return earliest if self.video.start_s - earliest >= NOTICED_S else self.video.start_s
+
+    @property
+    def shown_to_s(self) -> Fraction:
+        """Give where the video ends: with the picture, or a sound that goes on for long after it."""
+        if self.video is None:
+            return self.start_s + self.duration_s
+        latest = max((t.end_s for t in self.audio if t.end_s), default=self.video.end_s)
+        trusted = not self.has_jumps and not any(each.lost_s for each in self.warnings)
+        return latest if trusted and latest - self.video.end_s >= HELD_S else self.video.end_s
 
 
 @dataclass(frozen=True)
@@ -152,7 +227,7 @@ class Rendition:
     `codec` is its RFC 6381 name, read from the bitstream. `gop_ticks` and `frame_ticks`, the time
     one frame is shown, are 0 but for pictures. `twin` names the stereo rendition that this is the
     surround sound of. Text is one file, so one segment; `is_uploaded` tells what a user added from
-    what was in the source.
+    what was in the source. `lost_frames` are those that the source should have and hasn't.
     """
 
     name: str
@@ -171,6 +246,7 @@ class Rendition:
     is_default: bool = False
     is_uploaded: bool = False
     twin: str = ""
+    lost_frames: int = 0
 
     @property
     def is_video(self) -> bool:

@@ -16,18 +16,20 @@ Report = Callable[[int], None]
 class EncodedPiece:
     """What ffmpeg made of a piece: for each rung a fragmented MP4, for a text WebVTT.
 
+    `lost_frames` are those that the source should have and hasn't, or whose picture is broken.
     A chunk whose plan has a sheet of the storyboard gives that last, as a JPEG named `storyboard`.
     """
 
     name: str
     data: bytes
+    lost_frames: int = 0
 
 
 class Encoder(Protocol):
     """Reads and encodes sources; `source` is what Storage.locate gave."""
 
     def probe(self, source: str, size_bytes: int) -> SourceInfo:
-        """Look into a source; raises SourceNotVideo."""
+        """Look into a source; raises a MediaError that tells why it can't become a video."""
         ...
 
     def encode(self, source: str, plan: Plan, piece: Piece, report: Report) -> Iterator[EncodedPiece]:

@@ -71,6 +71,7 @@ def store_chunk(
         height=rung.height,
         gop_ticks=plan.gop_ticks,
         frame_ticks=int(plan.timescale / plan.rate),
+        lost_frames=made.lost_frames,
     )
 
 
@@ -107,7 +108,8 @@ def join(plan: Plan, parts: Sequence[Rendition]) -> tuple[Rendition, ...]:
     for part in parts:
         before = whole.get(part.name)
         segments = (*before.segments, *part.segments) if before else part.segments
-        whole[part.name] = replace(part, segments=_in_order(segments))
+        lost_frames = part.lost_frames + (before.lost_frames if before else 0)
+        whole[part.name] = replace(part, segments=_in_order(segments), lost_frames=lost_frames)
     return tuple(sorted(whole.values(), key=lambda rendition: order.get(rendition.name, len(order))))
 
 

@@ -13,11 +13,11 @@ from typing import TypeVar
 
 import structlog
 
-from nextstream.domain import ladder, lifecycle, paths, storyboard
+from nextstream.domain import acceptance, damage, ladder, lifecycle, paths, storyboard
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
-from nextstream.errors import EncoderFailed, NextStreamError, SourceTooLarge, SourceTooLong
+from nextstream.errors import EncoderFailed, NextStreamError
 from nextstream.ports import EncodedPiece, Platform, Task
 from nextstream.services import (
     claims,
@@ -91,6 +91,7 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
             work = tx.pieces.list(video_id, version)
         parts = [part for piece in work for part in piece.renditions]
         made = packaging.join(video.plan, parts)
+        _note_damage(video, made)  # before a manifest names what isn't worth it
         images.publish(claim.platform, video, made)
         while not _complete(claim, video, made):
             with platform.database.transaction() as tx:
@@ -159,7 +160,11 @@ def _note_ready(
                 old, keep_s = video.public_version, platform.settings.keep_old_s
                 purging.add_version(platform, tx, video.id, old, keep_s)
                 tx.pieces.remove(video.id, old)
-            public = {"renditions": renditions, "public_version": task.version}
+            public = {
+                "renditions": renditions,
+                "public_version": task.version,
+                "source": _note_damage(video, renditions),
+            }
             now = platform.clock.now()
             video = tx.videos.save(lifecycle.move(video, State.READY, now, **public))
             tx.outbox.add(events.about(platform, video, "video.ready", **_summarise(video)))
@@ -221,13 +226,10 @@ def _choose(settings: Settings, options: Options) -> Settings:
 
 
 def _plan(settings: Settings, source: SourceInfo, slots: int) -> Plan:
-    """Plan within the server's limits; raises SourceTooLong and SourceTooLarge."""
-    if source.duration_s > settings.source_max_s:
-        raise SourceTooLong(detail=f"{float(source.duration_s):.0f} s")
+    """Plan within the server's limits; raises the error of the first one that is passed."""
+    acceptance.check(source, _limits(settings))
     rungs: tuple[Rung, ...] = ()
     if source.video:
-        if source.video.width * source.video.height > settings.source_max_pixels:
-            raise SourceTooLarge(detail=f"{source.video.width}x{source.video.height}")
         rate = plans.choose_rate(source.video.rate)
         rungs = ladder.choose(
             source.video, settings.sides, rate, settings.crf, settings.top_rungs, _codecs(settings)
@@ -244,6 +246,28 @@ def _codecs(settings: Settings) -> tuple[ladder.Codec, ...]:
         replace(codec, preset=presets.get(codec.name, ""))
         for codec in ladder.CODECS
         if codec.name in settings.codec_names
+    )
+
+
+def _note_damage(video: Video, renditions: Sequence[Rendition]) -> SourceInfo | None:
+    """Give the source with the time that the encode lost; raises SourceTruncated for half of it."""
+    lost_frames = max((rendition.lost_frames for rendition in renditions), default=0)
+    if video.plan is None or video.source is None:
+        return video.source
+    lost_s = lost_frames / video.plan.rate
+    if lost_s < damage.LEAST_LOST_S:
+        return video.source
+    return damage.note(video.source, lost_s, video.plan.duration_s)
+
+
+def _limits(settings: Settings) -> acceptance.Limits:
+    return acceptance.Limits(
+        size_bytes=settings.upload_max_bytes,
+        duration_s=settings.source_max_s,
+        pixels=settings.source_max_pixels,
+        rate=settings.source_max_rate,
+        gap_s=settings.source_max_gap_s,
+        streams=settings.source_max_streams,
     )
 
 

@@ -161,7 +161,7 @@ def test_sound_and_the_opening_chunk_start_before_the_rest() -> None:
 
 
 def test_a_source_that_cannot_be_sought_exactly_is_one_chunk() -> None:
-    made = plan_for(replace(lasting(Fraction(300)), format="mpegts"))
+    made = plan_for(replace(lasting(Fraction(300)), is_seekable=False))
     assert [p.frames for p in made.pieces if p.kind is Kind.VIDEO] == [made.frames]
 
 
@@ -192,3 +192,8 @@ def test_a_piece_is_found_by_its_name() -> None:
     assert plan_for().piece("audio-a0").voice == "a0"
     with pytest.raises(KeyError):
         plan_for().piece("video-99999")
+
+
+def test_a_moment_is_held_for_a_second_so_that_players_start() -> None:
+    made = plan_for(lasting(Fraction(1, 10)))
+    assert (made.duration_s, made.frames) == (1, made.rate)

@@ -350,3 +350,16 @@ def test_pieces_of_another_version_are_not_touched(platform: Platform) -> None:
 def test_publish_is_the_last_piece_of_a_plan(platform: Platform) -> None:
     transcoding.probe(platform, ID, 1, "w")
     assert list(tasks_of(platform))[-1] == PUBLISH.name
+
+
+@pytest.mark.parametrize(("lost", "state"), [(0, "ready"), (48, "ready"), (300, "failed")])
+def test_frames_that_the_encode_lost_are_told_and_half_of_them_are_too_many(
+    lost: int, state: str, platform: Platform, encoder: MemoryEncoder
+) -> None:
+    encoder.lost_frames = lost  # of each chunk, 24 a second
+    video = transcode(platform)
+    assert video.state == state
+    assert video.source is not None
+    codes = [each.code for each in video.source.warnings]
+    assert codes == (["source_damaged"] if lost == 48 else [])
+    assert (video.failure and video.failure.code) == ("source_truncated" if lost == 300 else None)

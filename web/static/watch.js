@@ -26,7 +26,8 @@ function describe(found) {
   at("facts").textContent = words.facts(
     words.when(found.created_at), words.size(found.size_bytes),
     found.source && words.duration(found.source.duration_s),
-    picture && `${picture.width} × ${picture.height}, ${picture.fps} fps, ${picture.codec}`);
+    picture && `${picture.width} × ${picture.height}, ${picture.fps} fps, ${picture.codec}`,
+    ...(found.source?.warnings ?? []).map((warning) => warning.message));
   offerDownloads(found);
 }
 

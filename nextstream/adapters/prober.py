@@ -1,0 +1,133 @@
+"""Looks into a source step by step: its headers, a short decode, its packets."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from nextstream.adapters import processes
+from nextstream.adapters.sandbox import Limits
+from nextstream.adapters.toolchain import Toolchain
+from nextstream.domain import damage, packets, probe, treatment, trial
+from nextstream.domain.packets import Survey
+from nextstream.domain.treatment import HOLD_S
+from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
+from nextstream.errors import MediaError, SourceEmpty
+
+TRIAL = Limits(wall_s=120, cpu_s=240, file_bytes=0)
+LISTING = Limits(wall_s=1800, cpu_s=900, file_bytes=0)  # all packets of a long source, by network
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Looks into one source with one toolchain."""
+
+    tools: Toolchain
+    source: str
+
+    def look(self, size_bytes: int) -> SourceInfo:
+        """Give all that later steps need to know.
+
+        Raises a MediaError that tells its owner why it can't become a video.
+        """
+        found = processes.ask(probe.command(self.tools.ffprobe, self.source))
+        info = replace(probe.parse(found, self.tools.decodable()), size_bytes=size_bytes)
+        info = self._settle_color(self._detect_fields(self._try(info)))
+        track = info.video or info.audio[0]
+        survey = self._survey(info, track, probe.parse_time_base(found, track.index))
+        return self._check_seek(damage.judge(_measure(info, survey), info))
+
+    def _try(self, info: SourceInfo) -> SourceInfo:
+        """Leave out tracks that don't decode; raises SourceEmpty where none is left."""
+        words = self._words(trial.command(self.tools.ffmpeg, self.source, info, trial.WINDOW_S))
+        verdicts = trial.verdicts(info, trial.parse(words))
+
+        def decodes(track: VideoTrack | AudioTrack) -> bool:
+            verdict = verdicts[track.index]
+            return self._try_alone(info, track) if verdict is None else verdict
+
+        video = trial.fill(info.video, words) if info.video and decodes(info.video) else None
+        video = video if video and video.width else None
+        audio = tuple(track for track in info.audio if decodes(track))
+        if not video and not audio:
+            raise trial.explain(words)
+        return replace(info, video=video, audio=audio, warnings=damage.left_out(info, video, audio))
+
+    def _try_alone(self, info: SourceInfo, track: VideoTrack | AudioTrack) -> bool:
+        """Look for the first frame of a track in the whole source."""
+        alone = (
+            replace(info, video=track, audio=())
+            if isinstance(track, VideoTrack)
+            else replace(info, video=None, audio=(track,))
+        )
+        found = trial.parse(self._words(trial.command(self.tools.ffmpeg, self.source, alone, None)))
+        return track.index in found and found[track.index].is_sound
+
+    def _detect_fields(self, info: SourceInfo) -> SourceInfo:
+        """Find pictures that are interlaced without saying so."""
+        if info.video is None or not trial.may_be_interlaced(info.video):
+            return info
+        words = self._words(trial.idet_command(self.tools.ffmpeg, self.source, info))
+        if not (fields := trial.parse_idet(words)):
+            return info
+        return replace(info, video=replace(info.video, fields=fields, rate=2 * info.video.rate))
+
+    def _settle_color(self, info: SourceInfo) -> SourceInfo:
+        if info.video is None:
+            return info
+        able = self.tools.can_map_tones()
+        color, cautions = treatment.settle_color(info.video, can_map_tones=able)
+        video = replace(info.video, color=color)
+        return replace(info, video=video, warnings=(*info.warnings, *cautions))
+
+    def _words(self, command: list[str]) -> list[str]:
+        """Give what ffmpeg says, also where it fails: then less of it."""
+        words: list[str] = []
+        with suppress(MediaError):
+            for _ in processes.listen(command, TRIAL, words.append):
+                pass
+        return words
+
+    def _survey(self, info: SourceInfo, track: VideoTrack | AudioTrack, base: Fraction) -> Survey:
+        """Read a track's last packets, or all where the last don't tell enough."""
+        frame_s = 1 / track.rate if isinstance(track, VideoTrack) else Fraction(1024, 48000)
+        promised_s = info.start_s + info.duration_s
+        if info.is_seekable and not damage.is_sparse(info):
+            found = self._list(track.index, base, frame_s, float(promised_s) - packets.TAIL_S)
+            whole = found.end_s is not None and not damage.ends_early(info, found.end_s)
+            if whole and found.count > 1:
+                return found
+        return self._list(track.index, base, frame_s, None)
+
+    def _check_seek(self, info: SourceInfo) -> SourceInfo:
+        """Find sources that decode only from their beginning."""
+        video = info.video
+        if not (video and info.is_seekable and video.codec in probe.SEEK_CODECS):
+            return info
+        if video.duration_s < probe.SEEK_FROM_S:
+            return info
+        at_s = float(video.start_s + video.duration_s / 2)
+        command = probe.seek_command(self.tools.ffprobe, self.source, video.index, at_s)
+        return replace(info, is_seekable=probe.parse_seek(processes.listen(command, TRIAL)))
+
+    def _list(self, index: int, base: Fraction, frame_s: Fraction, from_s: float | None) -> Survey:
+        command = probe.packets_command(self.tools.ffprobe, self.source, index, from_s)
+        return packets.survey(packets.read(processes.listen(command, LISTING)), base, frame_s)
+
+
+def _measure(info: SourceInfo, survey: Survey) -> SourceInfo:
+    """Put the true end of what there is in place of the header's word for it."""
+    if not survey.count:
+        raise SourceEmpty(detail="the track has no packets")
+    jumps = bool(survey.jumps) and not info.is_seekable
+    start_s = info.video.start_s if info.video else info.start_s
+    end_s = start_s + survey.length_s if jumps or survey.end_s is None else survey.end_s
+    info = replace(info, has_jumps=jumps, longest_gap_s=survey.longest_gap_s)
+    if info.video is None:
+        return replace(info, duration_s=end_s - info.start_s)
+    if survey.count <= probe.most_of_a_still(info.format):
+        heard_s = info.start_s + info.duration_s if info.audio else Fraction(0)
+        still = replace(info.video, is_still=True, end_s=max(start_s + HOLD_S, heard_s))
+        return replace(info, video=still, is_seekable=False)  # one picture, one chunk
+    return replace(info, video=replace(info.video, end_s=end_s))

@@ -1,0 +1,102 @@
+"""What is missing of a source: promised by its headers, but not there or not to be decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from nextstream.domain.video import AudioTrack, Caution, SourceInfo, VideoTrack
+from nextstream.errors import SourceTruncated
+
+DAMAGED = "source_damaged"
+LEAST_LOST_S = Fraction(1, 2)  # headers round, and leave a frame out
+LEAST_LOST = Fraction(1, 100)
+WORTH = Fraction(1, 2)  # with less than this left, a video is not what its owner meant
+
+# Whose headers promise a duration; elsewhere it is guessed from the first packets and the size.
+_PROMISING = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf", "wav", "flac"})
+SPARSE_BPS = 4000  # no picture or sound worth the name is smaller; it may be a few frames years apart
+
+_FRAMES_OUT = re.compile(r"fps.* (\d+) frames in, (\d+) frames out")
+_DECODE_ERRORS = re.compile(r"Input stream #0:\d+ .* (\d+) decode errors")
+
+
+class Words:
+    """Counts in ffmpeg's words what a chunk lost; `hear` takes them line by line."""
+
+    def __init__(self) -> None:
+        self.frames_out: int | None = None
+        self.broken = 0
+
+    def hear(self, line: str) -> None:
+        """Take a line in."""
+        if "corrupt decoded frame" in line:
+            self.broken += 1
+        elif match := _FRAMES_OUT.search(line):
+            self.frames_out = max(self.frames_out or 0, int(match[2]))
+        elif match := _DECODE_ERRORS.search(line):
+            self.broken += int(match[1])
+
+    def lost(self, expected: int) -> int:
+        """Give how many of the frames a chunk should find in its source are missing or broken."""
+        missing = max(0, expected - self.frames_out) if self.frames_out is not None else 0
+        return min(expected, missing + self.broken)
+
+
+def promises(info: SourceInfo) -> bool:
+    """Tell whether a source's headers know how long it is."""
+    return not _PROMISING.isdisjoint(info.format.split(","))
+
+
+def ends_early(info: SourceInfo, end_s: Fraction) -> bool:
+    """Tell whether a source ends before its headers say."""
+    start_s, promised_s = _promised(info)
+    lost_s = start_s + promised_s - end_s
+    return promises(info) and lost_s > max(LEAST_LOST_S, promised_s * LEAST_LOST)
+
+
+def is_sparse(info: SourceInfo) -> bool:
+    """Tell whether a source has too few bytes for its time, so that gaps have to be looked for."""
+    return info.size_bytes * 8 < info.duration_s * SPARSE_BPS
+
+
+def judge(info: SourceInfo, promised: SourceInfo) -> SourceInfo:
+    """Compare what there is with what was promised; raises SourceTruncated with less than half there."""
+    if info.video and info.video.is_still:
+        return info
+    start_s, promised_s = _promised(promised)
+    end_s = info.video.end_s if info.video else info.start_s + info.duration_s
+    if not ends_early(promised, end_s):
+        return info
+    return note(info, start_s + promised_s - end_s, promised_s)
+
+
+def note(info: SourceInfo, lost_s: Fraction, promised_s: Fraction) -> SourceInfo:
+    """Add lost time to a source's warnings; raises SourceTruncated with less than half left."""
+    lost_s += sum((each.lost_s or Fraction(0) for each in info.warnings), Fraction(0))
+    if lost_s > promised_s * WORTH:
+        raise SourceTruncated(detail=f"{float(lost_s):.1f} of {float(promised_s):.1f} s are lost")
+    message = f"The file is damaged: {float(lost_s):.1f} s of {float(promised_s):.1f} s are lost."
+    others = tuple(each for each in info.warnings if each.code != DAMAGED)
+    return replace(info, warnings=(*others, Caution(DAMAGED, message, lost_s)))
+
+
+def left_out(
+    info: SourceInfo, video: VideoTrack | None, audio: Sequence[AudioTrack]
+) -> tuple[Caution, ...]:
+    """Give the warnings for tracks that don't decode."""
+    cautions = []
+    if info.video and not video:
+        cautions.append(Caution("picture_left_out", "The picture can't be decoded; only the sound is."))
+    if len(audio) < len(info.audio):
+        cautions.append(Caution("sound_left_out", "A sound track can't be decoded and was left out."))
+    return (*info.warnings, *cautions)
+
+
+def _promised(info: SourceInfo) -> tuple[Fraction, Fraction]:
+    """Give where the picture, or else the source, starts, and how long it should last."""
+    if info.video:
+        return info.video.start_s, info.video.duration_s
+    return info.start_s, info.duration_s

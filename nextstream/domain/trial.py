@@ -1,0 +1,168 @@
+"""A short decode of a source before its plan: which tracks really decode, and is it interlaced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from nextstream.domain import reading, tracks
+from nextstream.domain.video import SourceInfo, VideoTrack
+from nextstream.errors import MediaError, SourceEmpty, SourceTooLarge
+
+VIDEO_FRAMES = 3
+AUDIO_FRAMES = 20  # so that a sound that was taken for another codec's shows errors
+WINDOW_S = 20  # a track that starts later is looked for in the whole source
+IDET_FRAMES = 40
+IDET_LEAST = 10  # fewer frames that are told one way or the other prove nothing
+
+# What cameras and broadcasters record in fields, and at which heights.
+_FIELD_CODECS = frozenset(
+    [
+        "h264",
+        "mpeg2video",
+        "mpeg1video",
+        "mpeg4",
+        "vc1",
+        "wmv3",
+        "dvvideo",
+        "prores",
+        "dnxhd",
+        "ffv1",
+        "huffyuv",
+        "utvideo",
+        "rawvideo",
+        "v210",
+        "mjpeg",
+        "hevc",
+    ]
+)
+_FIELD_HEIGHTS = frozenset({480, 486, 512, 576, 608, 1080, 1088})
+_FIELD_RATES = (Fraction(24), Fraction(61, 2))  # 25 and 29.97 frames of two fields
+
+_DECODED = re.compile(r"Input stream #0:(\d+) .*?(\d+) packets read .*?(\d+) frames decoded(.*)")
+_ERRORS = re.compile(r"(\d+) decode errors")
+_IDET = re.compile(r"Multi frame detection: TFF:\s*(\d+) BFF:\s*(\d+) Progressive:\s*(\d+)")
+
+
+_SHAPE = re.compile(r"input from stream 0:(\d+) .* w:(\d+) h:(\d+) pixfmt:(\w+) .*sar:(\d+)/(\d+)")
+
+
+_TOO_LARGE = ("max pixel count", "Picture size")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of a track's packets."""
+
+    packets: int
+    frames: int
+    errors: int = 0
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell a track that decodes from noise that was taken for one."""
+        return self.frames > 0 and self.frames >= self.errors
+
+
+def command(binary: str, source: str, info: SourceInfo, window_s: int | None = WINDOW_S) -> list[str]:
+    """Build the ffmpeg call that decodes the first frames of every track, for `parse`."""
+    window = () if window_s is None else ("-t", str(window_s))
+    outputs: list[str] = []
+    if info.video:
+        outputs += _nowhere(info.video.index, "-frames:v", VIDEO_FRAMES)
+    for track in info.audio:
+        outputs += _nowhere(track.index, "-frames:a", AUDIO_FRAMES)
+    return [*_calling(binary), *window, *_input(source), *outputs]
+
+
+def _nowhere(index: int, option: str, frames: int) -> list[str]:
+    return ["-map", f"0:{index}", option, str(frames), "-f", "null", "-"]
+
+
+def parse(words: Iterable[str]) -> dict[int, Decoded]:
+    """Read what ffmpeg says at the end of each stream, by the stream's index."""
+    found = (match for line in words if (match := _DECODED.search(line)))
+    return {
+        int(m[1]): Decoded(int(m[2]), int(m[3]), int(e[1]) if (e := _ERRORS.search(m[4])) else 0)
+        for m in found
+    }
+
+
+def fill(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
+    """Give a track with what its first decoded frame says where ffprobe, without its decoder, can't."""
+    shapes = {int(m[1]): m.groups()[1:] for line in words if (m := _SHAPE.search(line))}
+    if (track.width and track.pixel_format) or track.index not in shapes:
+        return track
+    width, height, pixel_format, *sar = shapes[track.index]
+    aspect = Fraction(int(sar[0]) or 1, int(sar[1]) or 1)
+    size = tracks.square(int(width), int(height), aspect)
+    width_px, height_px = size[::-1] if track.turned % 180 else size
+    return replace(track, width=width_px, height=height_px, pixel_format=pixel_format)
+
+
+def may_be_interlaced(track: VideoTrack) -> bool:
+    """Tell whether a picture that isn't tagged as interlaced could be so all the same."""
+    least, most = _FIELD_RATES
+    return (
+        not track.fields
+        and not track.turned  # phones don't record fields
+        and track.codec in _FIELD_CODECS
+        and track.height in _FIELD_HEIGHTS
+        and least < track.rate < most
+        and not track.color.is_hdr
+    )
+
+
+def idet_command(binary: str, source: str, info: SourceInfo) -> list[str]:
+    """Build the ffmpeg call that looks at frames a quarter into a source, for `parse_idet`."""
+    seek = ("-ss", f"{float(info.duration_s) / 4:.3f}") if info.is_seekable else ()
+    index = info.video.index if info.video else 0
+    out = ("-map", f"0:{index}", "-frames:v", str(IDET_FRAMES), "-vf", "idet", "-f", "null", "-")
+    return [*_calling(binary), *seek, *_input(source), *out]
+
+
+def parse_idet(words: Sequence[str]) -> str:
+    """Give `tff` or `bff` where nearly all frames are interlaced that way, else nothing."""
+    counts = [tuple(map(int, m.groups())) for line in words if (m := _IDET.search(line))]
+    if not counts:
+        return ""
+    top, bottom, progressive = counts[-1]
+    most = max(top, bottom)
+    if most < IDET_LEAST or most < 9 * (top + bottom + progressive - most):
+        return ""
+    return "tff" if top > bottom else "bff"
+
+
+def explain(words: Iterable[str]) -> MediaError:
+    """Give the error behind what ffmpeg says of a source of which nothing decodes."""
+    for line in words:
+        if any(said in line for said in _TOO_LARGE):
+            return SourceTooLarge(detail=line)
+    return SourceEmpty()
+
+
+def verdicts(info: SourceInfo, found: Mapping[int, Decoded]) -> dict[int, bool | None]:
+    """Tell for each track whether it decodes; None where no packet of it was met."""
+    indexes = [*([info.video.index] if info.video else []), *(t.index for t in info.audio)]
+    return {
+        index: found[index].is_sound if index in found and found[index].packets else None
+        for index in indexes
+    }
+
+
+def _calling(binary: str) -> list[str]:
+    return [
+        binary,
+        "-nostdin",
+        "-hide_banner",
+        *("-loglevel", "verbose"),  # how many frames each track had
+        "-nostats",
+        *reading.MEMORY,
+        *("-max_error_rate", "1"),  # what decodes is counted, whatever the rest is
+    ]
+
+
+def _input(source: str) -> list[str]:
+    return [*reading.words(), "-noautorotate", "-i", reading.name_input(source)]

@@ -1,0 +1,84 @@
+"""Hostile files are refused in seconds: nothing leaks, nobody is called, with bubblewrap or without."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nextstream.adapters import sandbox
+from nextstream.adapters.encoder import FfmpegEncoder
+from nextstream.domain import acceptance, ladder, plan
+from nextstream.domain.plan import Kind
+from nextstream.errors import MediaError, UploadTooLarge
+from nextstream.settings import Settings
+from tests import hostile
+
+LIMITS = acceptance.Limits(2**30, 12 * 3600, 36_000_000, 1000, 600, 64)
+OWN_CODES = {
+    "ffconcat of a file": "source_refused",
+    "SVG of a URL": "source_refused",
+    "PNG of 16,000 x 15,000": "source_too_large",
+    "PNG said to be 60,000 x 60,000": "source_too_large",
+    "5,000 tracks": "source_too_many_streams",
+}
+LONGEST_S = 30  # on a loaded machine
+
+
+@pytest.fixture(params=["bubblewrap", "alone"])
+def walls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run with what this machine has, and as where bubblewrap doesn't work."""
+    if request.param == "alone":
+        monkeypatch.setattr(sandbox, "obstacle", lambda _: "it is not installed")
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.mark.usefixtures("walls")
+@pytest.mark.parametrize("name", hostile.FILES)
+def test_a_hostile_file_gets_nothing(name: str, tmp_path: Path, server: socket.socket) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(hostile.FILES[name](tmp_path, server.getsockname()[1]))
+    other = hostile.victim(tmp_path)
+    hostile.leave(other)
+    begun = time.monotonic()
+    if "referring" in name or "alias" in name:
+        assert decoded_of_itself(source)
+    else:
+        with pytest.raises((MediaError, UploadTooLarge)) as refused:
+            acceptance.check(FfmpegEncoder(Settings()).probe(str(source), source.stat().st_size), LIMITS)
+        assert refused.value.code == OWN_CODES.get(name, refused.value.code)
+    assert time.monotonic() - begun < LONGEST_S
+    assert not hostile.was_read(other)
+    with pytest.raises(BlockingIOError):  # nobody has called
+        server.accept()
+
+
+def decoded_of_itself(source: Path) -> bool:
+    """Tell whether a film that refers to another file is read as if it didn't, or not at all."""
+    encoder = FfmpegEncoder(Settings())
+    try:
+        found = encoder.probe(str(source), source.stat().st_size)
+        assert found.video
+        rungs = ladder.choose(found.video, (120,), plan.choose_rate(found.video.rate), 30)
+        made = plan.make(found, rungs, (), "ultrafast", 12)
+        for piece in (piece for piece in made.pieces if piece.kind is Kind.VIDEO):
+            list(encoder.encode(str(source), made, piece, lambda _: None))
+    except MediaError:
+        return True
+    return found.video.codec == "h264"
+
+
+def test_a_read_of_anothers_file_would_be_seen(tmp_path: Path) -> None:
+    other = hostile.victim(tmp_path)
+    hostile.leave(other)
+    other.read_bytes()
+    assert hostile.was_read(other)

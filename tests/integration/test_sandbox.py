@@ -1,0 +1,135 @@
+"""Programs that read strangers' files see nothing else of the machine, and use up little of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nextstream.adapters import processes, sandbox
+from nextstream.adapters.sandbox import Limits
+from nextstream.errors import EncoderFailed, EncoderTimeout, SourceNotVideo
+from tests import sources
+from tests.conftest import do_without
+
+BASH = "/usr/bin/bash"  # stands for an ffmpeg that a source has taken over
+
+
+def inside(script: str, *words: str, limits: Limits = processes.PROBING) -> str:
+    """Run a script as ffmpeg is run, and give what it writes."""
+    return "\n".join(processes.listen([BASH, "-c", script, *words], limits))
+
+
+@pytest.fixture
+def walls() -> None:
+    if reason := sandbox.obstacle(BASH):
+        do_without(f"bubblewrap can't be used: {reason}")
+
+
+@contextmanager
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(1)
+        yield server
+
+
+def test_a_program_finds_no_credentials_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    assert "hidden" not in inside("cat /proc/self/environ; export -p")
+
+
+@pytest.mark.usefixtures("walls")
+def test_a_program_sees_the_source_it_reads_and_no_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "source").write_text("the source")
+    (tmp_path / "other").write_text("another's")
+    script = f"cat {tmp_path}/source; cat {tmp_path}/other /etc/passwd; ls {tmp_path}; true"
+    said = inside(script, "-i", f"file:{tmp_path}/source")
+    assert said == "the sourcesource"
+
+
+@pytest.mark.usefixtures("walls")
+def test_a_program_can_write_into_its_scratch_folder_alone(tmp_path: Path) -> None:
+    scratch, source = tmp_path / "scratch", tmp_path / "source"
+    scratch.mkdir()
+    source.write_text("as it was")
+    script = f"echo made > {scratch}/rung.mp4; echo spoilt > {source}; true"
+    inside(script, "-i", f"file:{source}", f"file:{scratch}/rung.mp4", limits=Limits())
+    assert (scratch / "rung.mp4").read_text() == "made\n"
+    assert source.read_text() == "as it was"
+
+
+@pytest.mark.usefixtures("walls")
+def test_a_program_reaches_the_network_only_where_its_source_is_a_url() -> None:
+    with listener() as server:
+        port = server.getsockname()[1]
+        knock = f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo in; true"
+        assert inside(knock, "-i", "file:/usr/bin/env") == ""
+        with pytest.raises(TimeoutError):
+            server.accept()
+        assert inside(knock, "-i", f"http://127.0.0.1:{port}/source") == "in"
+
+
+def test_without_bubblewrap_a_program_runs_with_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "obstacle", lambda _: "it is not installed")
+    assert sandbox.enclose([BASH, "-c", "true"]) == [BASH, "-c", "true"]
+    assert inside("ulimit -n; ulimit -c") == f"{processes.PROBING.files}\n0"
+
+
+def test_a_program_that_says_nothing_is_stopped_within_two_seconds_of_its_cancel() -> None:
+    begun = time.monotonic()
+
+    def cancel(_: int) -> None:
+        if time.monotonic() - begun > 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        processes.run([BASH, "-c", "sleep 60"], "frame", cancel)
+    assert time.monotonic() - begun < 3
+    assert not left_behind()
+
+
+def test_a_program_is_killed_with_its_children() -> None:
+    with pytest.raises(EncoderTimeout):
+        processes.run([BASH, "-c", "sleep 61 & sleep 61"], "frame", lambda _: None, Limits(wall_s=1))
+    assert not left_behind()
+
+
+def left_behind() -> list[psutil.Process]:
+    """Give the sleeping children of this process that a kill has not reached yet after a while."""
+    children = psutil.Process(os.getpid()).children(recursive=True)
+    _, alive = psutil.wait_procs([c for c in children if c.name() == "sleep"], timeout=10)
+    return alive
+
+
+def test_an_encode_without_progress_is_stopped() -> None:
+    talk = "while true; do echo frame=7; sleep 0.1; done"
+    with pytest.raises(EncoderTimeout, match="no progress"):
+        processes.run([BASH, "-c", talk], "frame", lambda _: None, Limits(wall_s=60, stall_s=1))
+
+
+def test_looking_at_a_source_ends_in_time() -> None:
+    with pytest.raises(SourceNotVideo, match="took over"):
+        list(processes.listen([BASH, "-c", "sleep 60"], Limits(wall_s=1)))
+
+
+def test_no_file_grows_over_its_limit(tmp_path: Path) -> None:
+    out = tmp_path / "out.nut"
+    noise = ("-f", "lavfi", "-i", "testsrc2=size=640x480:rate=25:duration=30", "-c:v", "rawvideo")
+    command = [sources.tools().ffmpeg, "-nostdin", "-y", *noise, f"file:{out}"]
+    with pytest.raises(EncoderFailed):
+        processes.run(command, "frame", lambda _: None, Limits(file_bytes=1_000_000))
+    assert out.stat().st_size <= 1_000_000
+
+
+def test_memory_and_processor_time_are_bounded() -> None:
+    assert inside("ulimit -v; ulimit -t; ulimit -f").splitlines() == [
+        str(processes.PROBING.memory_bytes // 1024),
+        str(processes.PROBING.cpu_s),
+        "0",
+    ]

@@ -1,0 +1,311 @@
+"""Sources of every shape, through the real probe and decode, become the right picture or an error."""
+
+from __future__ import annotations
+
+import http.server
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from nextstream.adapters.encoder import FfmpegEncoder
+from nextstream.domain import acceptance, fmp4, ladder, plan
+from nextstream.domain.plan import Kind, Plan
+from nextstream.domain.video import SourceInfo
+from nextstream.errors import SourceHasGap, SourceNotVideo, SourceTruncated, StorageUnavailable
+from nextstream.settings import Settings
+from tests import pipeline, sources, sync
+
+LIMITS = acceptance.Limits(2**40, 12 * 3600, 36_000_000, 1000, 600, 64)
+
+
+def probe(path: Path) -> SourceInfo:
+    return FfmpegEncoder(Settings()).probe(str(path), path.stat().st_size)
+
+
+def make_plan(found: SourceInfo) -> Plan:
+    rungs = ()
+    if found.video:
+        rungs = ladder.choose(found.video, (120,), plan.choose_rate(found.video.rate), 30)
+    return plan.make(found, rungs, ladder.voices(found.audio), "ultrafast", 12)
+
+
+def encode(path: Path) -> tuple[SourceInfo, Plan, int, int]:
+    """Give what was found and planned, the frames that were made, and how many of them are lost."""
+    found = probe(path)
+    made = make_plan(found)
+    frames = lost = 0
+    for piece in (piece for piece in made.pieces if piece.kind is Kind.VIDEO):
+        *_, one = FfmpegEncoder(Settings()).encode(str(path), made, piece, lambda _: None)
+        frames += len(fmp4.read(one.data).samples)
+        lost += one.lost_frames
+    return found, made, frames, lost
+
+
+def first_picture(path: Path, tmp_path: Path) -> tuple[int, int, bytes]:
+    """Give the size and the RGB bytes of the first encoded frame of the largest rung."""
+    found = probe(path)
+    made = make_plan(found)
+    one = next(iter(FfmpegEncoder(Settings()).encode(str(path), made, made.pieces[0], lambda _: None)))
+    film, raw = tmp_path / "made.mp4", tmp_path / "made.rgb"
+    film.write_bytes(one.data)
+    sources.run("-i", film, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", raw)
+    rung = made.rungs[0]
+    return rung.width, rung.height, raw.read_bytes()
+
+
+def corner(picture: tuple[int, int, bytes], x: float, y: float) -> str:
+    """Name the colour at a place, given in parts of the width and height."""
+    width, height, raw = picture
+    at = 3 * (int(y * height) * width + int(x * width))
+    bits = "".join(str(int(part > 128)) for part in raw[at : at + 3])
+    return {"100": "red", "010": "green", "001": "blue", "111": "white", "000": "black"}.get(bits, bits)
+
+
+def quarters(path: Path, *options: str, seconds: float = 1) -> Path:
+    """Make a picture that is red and green above, blue and white below."""
+    both = "color={}:s=160x120:d={}[a];color={}:s=160x120:d={}[b];[a][b]hstack[{}];"
+    graph = both.format("red", seconds, "lime", seconds, "x")
+    graph += (
+        both.replace("[a]", "[c]").replace("[b]", "[d]").format("blue", seconds, "white", seconds, "y")
+    )
+    sources.run(
+        *("-filter_complex", f"{graph}[x][y]vstack,fps=25"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", *options, path),
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "corners"),
+    [
+        ((), "red green blue white"),
+        (("-display_rotation", "90"), "green white red blue"),
+        (("-display_rotation", "180"), "white blue green red"),
+        (("-display_hflip",), "green red white blue"),
+        (("-display_rotation", "90", "-display_hflip"), "white green blue red"),
+    ],
+)
+def test_a_picture_is_turned_and_mirrored_as_its_matrix_says(
+    options: tuple[str, ...], corners: str, tmp_path: Path
+) -> None:
+    plain, path, own = quarters(tmp_path / "plain.mp4"), tmp_path / "turned.mp4", tmp_path / "own.rgb"
+    sources.run(*options, "-i", plain, "-c", "copy", path)
+    sources.run("-i", path, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", own)
+    picture = first_picture(path, tmp_path)
+    places = ((0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8))
+    assert " ".join(corner(picture, x, y) for x, y in places) == corners
+    as_ffmpeg = (240, 320, own.read_bytes()) if "90" in options else (320, 240, own.read_bytes())
+    assert " ".join(corner(as_ffmpeg, x, y) for x, y in places) == corners
+    assert (picture[0] < picture[1]) is ("90" in options)
+
+
+def test_what_is_transparent_becomes_black(tmp_path: Path) -> None:
+    path = tmp_path / "alpha.mov"
+    sources.run(
+        *("-f", "lavfi", "-i", "color=red@0.0:s=160x120:d=1,format=rgba", "-c:v", "png"),
+        *("-pix_fmt", "rgba", path),
+    )
+    assert corner(first_picture(path, tmp_path), 0.5, 0.5) == "black"
+
+
+@pytest.mark.parametrize("form", ["yuv422p10le", "yuv444p", "gbrp", "yuvj420p"])
+def test_pictures_of_every_format_keep_their_colours(form: str, tmp_path: Path) -> None:
+    path = quarters(tmp_path / "some.mkv", "-c:v", "ffv1", "-pix_fmt", form)
+    picture = first_picture(path, tmp_path)
+    assert corner(picture, 0.2, 0.2) == "red"
+    assert corner(picture, 0.8, 0.2) == "green"
+
+
+@pytest.mark.parametrize(
+    ("size", "coded", "told"),
+    [
+        ("320x240", "bt601:out_range=tv", "colorspace=smpte170m:range=tv"),
+        ("320x240", "bt601:out_range=tv", "range=tv"),  # as players take SD that doesn't say
+        ("320x240", "bt709:out_range=tv", "colorspace=bt709:range=tv"),
+        ("320x240", "bt601:out_range=pc", "colorspace=bt470bg:range=pc"),
+        ("320x240", "bt2020:out_range=tv", "colorspace=bt2020nc:range=tv"),
+        ("1280x720", "bt709:out_range=tv", "range=tv"),
+    ],
+)
+def test_colours_are_the_same_whatever_matrix_and_range_they_come_in(
+    size: str, coded: str, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "some.mkv"
+    unsaid = "" if "colorspace" in told else "colorspace=unknown:"
+    sources.run(
+        *("-f", "lavfi", "-i", f"color=0xC83C1E:s={size}:d=1,format=gbrp"),
+        *("-vf", f"scale=out_color_matrix={coded},format=yuv444p,setparams={unsaid}{told}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-qp", "1", path),
+    )
+    width, height, raw = first_picture(path, tmp_path)
+    at = 3 * (height // 2 * width + width // 2)
+    assert all(abs(a - b) <= 6 for a, b in zip(raw[at : at + 3], (0xC8, 0x3C, 0x1E), strict=True)), raw[
+        at : at + 3
+    ].hex()
+
+
+@pytest.mark.parametrize("fields", ["tff", "bff"])
+def test_untagged_fields_are_found_and_shown_one_by_one(fields: str, tmp_path: Path) -> None:
+    path = sources.interlaced(tmp_path / "some.mp4", seconds=3, fields=fields, tagged=False)
+    found, made, frames, lost = encode(path)
+    assert found.video is not None
+    assert (found.video.fields, made.rate) == (fields, 50)
+    assert (frames, lost) == (150, 0)
+
+
+def test_progressive_pictures_of_a_broadcast_size_are_not_taken_for_fields(tmp_path: Path) -> None:
+    found = probe(sources.steady(tmp_path / "some.mp4", seconds=3, rate="25", size="720x576"))
+    assert found.video is not None
+    assert found.video.fields == ""
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp", "tiff", "gif"])
+def test_a_still_becomes_a_short_video(ending: str, tmp_path: Path) -> None:
+    picture = tmp_path / f"some.{ending}"
+    sources.run("-f", "lavfi", "-i", "testsrc2=size=320x240", "-frames:v", "1", picture)
+    found, made, frames, lost = encode(picture.rename(tmp_path / "source"))
+    assert found.video is not None
+    assert found.video.is_still
+    assert (float(made.duration_s), frames, lost) == (5.0, 125, 0)
+
+
+def test_raw_streams_without_a_clock_last_as_long_as_their_frames(tmp_path: Path) -> None:
+    plain = sources.silent(tmp_path / "some.mp4", seconds=3)
+    raw = tmp_path / "some.h264"
+    sources.run("-i", plain, "-c", "copy", raw)
+    _, _, frames, lost = encode(raw)
+    assert (frames, lost) == (75, 0)
+
+
+def test_a_picture_that_changes_its_size_goes_on(tmp_path: Path) -> None:
+    parts = [
+        sources.steady(tmp_path / f"{size}.ts", seconds=3, rate="25", size=size)
+        for size in ("320x240", "640x360")
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    found, _, frames, _ = encode(joined)
+    assert found.has_jumps  # each part's clock starts anew
+    assert frames == 150
+
+
+def test_a_sound_that_goes_on_holds_the_last_picture(tmp_path: Path) -> None:
+    path = sources.steady(tmp_path / "long.mp4", seconds=20, rate="25", picture_s=4)
+    _, made, frames, lost = encode(path)
+    assert abs(made.duration_s - 20) < 0.1
+    assert (frames, lost) == (made.frames, 0)
+
+
+def whole(tmp_path: Path, ending: str = "mp4") -> bytes:
+    """Give a file of 20 s whose index comes first."""
+    path = sources.steady(tmp_path / "whole.mp4", seconds=20, rate="25")
+    fast = tmp_path / f"fast.{ending}"
+    sources.run(
+        "-i", path, "-c", "copy", *(("-movflags", "+faststart") if ending == "mp4" else ()), fast
+    )
+    return fast.read_bytes()
+
+
+def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path) -> None:
+    body, path = whole(tmp_path), tmp_path / "source"
+    path.write_bytes(body[: len(body) * 7 // 10])
+    found, made, frames, _ = encode(path)
+    (caution,) = found.warnings
+    assert caution.code == "source_damaged"
+    assert caution.lost_s is not None
+    assert 4 < caution.lost_s < 9
+    assert frames == made.frames
+    path.write_bytes(body[: len(body) * 4 // 10])
+    with pytest.raises(SourceTruncated):
+        probe(path)
+
+
+def test_a_hole_in_a_file_is_counted_and_no_frame_moves(tmp_path: Path) -> None:
+    body, path = bytearray(whole(tmp_path)), tmp_path / "source"
+    start = len(body) * 4 // 10
+    noise = random.Random(1)
+    body[start : start + len(body) // 10] = noise.randbytes(len(body) // 10)
+    path.write_bytes(body)
+    _, made, frames, lost = encode(path)
+    assert frames == made.frames
+    assert 10 < lost < made.frames / 2
+
+
+def test_flipped_bits_in_a_broadcast_are_counted(tmp_path: Path) -> None:
+    body, path = bytearray(whole(tmp_path, "ts")), tmp_path / "source"
+    noise = random.Random(1)
+    for _ in range(200):
+        body[noise.randrange(len(body))] ^= 1 << noise.randrange(8)
+    path.write_bytes(body)
+    _, made, frames, lost = encode(path)
+    assert frames == made.frames
+    assert 0 < lost < made.frames / 2
+
+
+def test_frames_ten_hours_apart_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.mp4"
+    sources.run(
+        *("-f", "lavfi", "-i", "testsrc2=s=320x180:r=1:d=2", "-vf", "setpts=N*36000/TB"),
+        *("-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "ultrafast", path),
+    )
+    with pytest.raises(SourceHasGap):
+        acceptance.check(probe(path), LIMITS)
+
+
+def test_noise_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    path.write_bytes(random.Random(1).randbytes(100_000))
+    with pytest.raises(SourceNotVideo):
+        probe(path)
+
+
+class Broken(http.server.BaseHTTPRequestHandler):
+    """An object store that breaks off, or answers that it is busy."""
+
+    body = b""
+    good_bytes = 0
+
+    def do_GET(self) -> None:
+        first = int(self.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
+        if first >= self.good_bytes:
+            self.send_error(503)
+            return
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{len(self.body) - 1}/{len(self.body)}")
+        self.send_header("Content-Length", str(len(self.body) - first))
+        self.end_headers()
+        self.wfile.write(self.body[first : self.good_bytes])
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("part", [0, 0.5, 0.9])
+def test_a_storage_that_fails_is_no_fault_of_the_source(part: float, tmp_path: Path) -> None:
+    body = whole(tmp_path, "ts")
+    handler = type("Here", (Broken,), {"body": body, "good_bytes": int(len(body) * part)})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with pytest.raises(StorageUnavailable):
+                FfmpegEncoder(Settings()).probe(
+                    f"http://127.0.0.1:{server.server_port}/source", len(body)
+                )
+        finally:
+            server.shutdown()
+
+
+def test_sound_and_picture_stay_together_over_a_clock_that_jumps(tmp_path: Path) -> None:
+    parts = [
+        sync.make(tmp_path / f"{n}.ts", sync.Kind("ts", clock_s=clock_s), 4)
+        for n, clock_s in enumerate((0, 900, 3))
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    platform, video = pipeline.transcode(joined, tmp_path / "media")
+    shown = sync.of_output(platform, video, tmp_path)
+    assert len(shown.flashes) == 12
+    assert all(abs(shown.offset_ms(at_s)) < 22 for at_s in range(11))

@@ -1,0 +1,89 @@
+"""What a source promised is compared with what is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from nextstream.domain import damage, packets
+from nextstream.domain.video import SourceInfo, VideoTrack
+from nextstream.errors import SourceTruncated
+
+MS = Fraction(1, 1000)
+FRAME_S = Fraction(40, 1000)
+
+
+def promised(seconds: int = 100, form: str = "mov,mp4") -> SourceInfo:
+    track = VideoTrack(0, "h264", 1280, 720, Fraction(25), Fraction(0), Fraction(seconds))
+    return SourceInfo(form, Fraction(0), Fraction(seconds), 10**6, track)
+
+
+def there(source: SourceInfo, seconds: float) -> SourceInfo:
+    assert source.video
+    return replace(source, video=replace(source.video, end_s=Fraction(seconds)))
+
+
+def survey(*lines: str) -> packets.Survey:
+    return packets.survey(packets.read(lines), MS, FRAME_S)
+
+
+def test_a_source_that_ends_early_is_made_and_says_what_is_lost() -> None:
+    (caution,) = damage.judge(there(promised(), 70), promised()).warnings
+    assert (caution.code, caution.lost_s) == ("source_damaged", 30)
+    assert "30.0 s of 100.0 s" in caution.message
+
+
+def test_a_source_with_less_than_half_there_is_truncated() -> None:
+    with pytest.raises(SourceTruncated):
+        damage.judge(there(promised(), 49), promised())
+
+
+def test_a_frame_or_a_rounded_header_is_no_damage() -> None:
+    assert damage.judge(there(promised(), 99.5), promised()).warnings == ()
+
+
+def test_formats_that_guess_their_length_promise_nothing() -> None:
+    assert damage.judge(there(promised(form="mp3"), 30), promised(form="mp3")).warnings == ()
+
+
+def test_what_the_probe_and_the_encode_lost_is_added_up() -> None:
+    cut = damage.judge(there(promised(), 70), promised())
+    (caution,) = damage.note(cut, Fraction(5), Fraction(100)).warnings
+    assert caution.lost_s == 35
+    with pytest.raises(SourceTruncated):
+        damage.note(cut, Fraction(30), Fraction(100))
+
+
+def test_a_chunk_lost_what_it_should_have_found_and_what_is_broken() -> None:
+    words = damage.Words()
+    for line in (
+        "[Parsed_fps_0 @ 0x1] 90 frames in, 100 frames out; 0 frames dropped, 10 frames duplicated.",
+        "[in#0/mpegts @ 0x1]   Input stream #0:0 (video): 90 packets read (1 bytes); 88 frames decoded; "
+        "2 decode errors;",
+        "[vist#0:0/h264 @ 0x1] corrupt decoded frame",
+    ):
+        words.hear(line)
+    assert words.lost(100) == 3
+    assert words.lost(150) == 53
+    assert words.lost(2) == 2
+
+
+def test_packets_tell_the_end_also_out_of_order_and_without_those_an_edit_list_cuts() -> None:
+    found = survey("0,0,40,K__", "80,40,40,___", "40,80,40,___", "120,120,40,_D_")
+    assert (found.count, found.end_s, found.jumps) == (3, 120 * MS, 0)
+
+
+def test_packets_without_times_last_as_long_as_their_durations() -> None:
+    found = survey("N/A,N/A,40,K__", "N/A,N/A,40,___", "N/A,N/A,40,___")
+    assert (found.end_s, found.length_s) == (None, 120 * MS)
+
+
+def test_a_clock_that_jumps_counts_as_going_on() -> None:
+    found = survey("0,0,40,K__", "40,40,40,___", "900000,900000,40,K__", "20,20,40,K__", "60,60,40,___")
+    assert (found.jumps, found.length_s) == (2, 200 * MS)
+
+
+def test_the_longest_gap_is_found() -> None:
+    assert survey("0,0,40,K__", "5000,5000,40,___").longest_gap_s == 5

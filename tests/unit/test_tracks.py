@@ -1,0 +1,157 @@
+"""Tracks are read from what ffprobe says, in the measures they are shown in."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from nextstream.domain import probe, tracks
+from nextstream.errors import (
+    SourceEncrypted,
+    SourceNotVideo,
+    SourceRefused,
+    SourceTooLarge,
+    SourceTooManyStreams,
+    SourceTruncated,
+    SourceUnsupported,
+)
+
+ZERO = Fraction(0)
+H264 = frozenset({"h264", "aac", "mjpeg"})
+
+
+def stream(**changes: Any) -> dict[str, Any]:
+    return {
+        "index": 0,
+        "codec_type": "video",
+        "codec_name": "h264",
+        "width": 720,
+        "height": 576,
+        "time_base": "1/90000",
+        "start_pts": 0,
+        "r_frame_rate": "25/1",
+        "avg_frame_rate": "25/1",
+        **changes,
+    }
+
+
+def sound(**changes: Any) -> dict[str, Any]:
+    return stream(codec_type="audio", codec_name="aac", sample_rate="48000", channels=2, **changes)
+
+
+def matrix(a: int, b: int, c: int, d: int) -> dict[str, Any]:
+    rows = ((a, b, 0), (c, d, 0), (0, 0, 16384))
+    text = "\n".join(
+        f"0000000{n}: " + " ".join(f"{v * 65536:12}" for v in r) for n, r in enumerate(rows)
+    )
+    return stream(side_data_list=[{"displaymatrix": f"\n{text}\n"}])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "turned", "mirrored"),
+    [
+        ((1, 0, 0, 1), 0, False),
+        ((0, 1, -1, 0), 90, False),
+        ((-1, 0, 0, -1), 180, False),
+        ((0, -1, 1, 0), 270, False),
+        ((-1, 0, 0, 1), 0, True),
+        ((1, 0, 0, -1), 180, True),
+        ((0, 1, 1, 0), 270, True),
+        ((0, -1, -1, 0), 90, True),
+    ],
+)
+def test_all_eight_orientations_of_a_display_matrix(
+    numbers: tuple[int, int, int, int], turned: int, mirrored: bool
+) -> None:
+    track = tracks.video(matrix(*numbers), ZERO, ZERO)
+    assert (track.turned, track.mirrored) == (turned, mirrored)
+    assert (track.width, track.height) == ((576, 720) if turned % 180 else (720, 576))
+
+
+def test_pixels_that_are_not_square_widen_the_picture() -> None:
+    track = tracks.video(stream(sample_aspect_ratio="64:45"), ZERO, ZERO)
+    assert (track.width, track.height) == (1024, 576)
+
+
+@pytest.mark.parametrize(
+    ("order", "fields"), [("tt", "tff"), ("bt", "tff"), ("bb", "bff"), ("tb", "bff")]
+)
+def test_fields_double_the_rate_and_the_second_letter_says_which_is_shown_first(
+    order: str, fields: str
+) -> None:
+    track = tracks.video(stream(field_order=order), ZERO, ZERO)
+    assert (track.fields, track.rate) == (fields, 50)
+
+
+@pytest.mark.parametrize(
+    ("nominal", "average", "rate"),
+    [
+        ("30/1", "12/1", 30),  # frames left out in the dark
+        ("50/1", "25/1", 25),  # fields are counted
+        ("90000/1", "25/1", 25),  # a clock's
+        ("60/1", "1000/1", 60),
+        ("25/1", "0/0", 25),
+        ("90000/1", "0/0", 25),
+    ],
+)
+def test_the_rate_is_the_pictures_and_not_the_clocks(nominal: str, average: str, rate: int) -> None:
+    assert tracks.video(stream(r_frame_rate=nominal, avg_frame_rate=average), ZERO, ZERO).rate == rate
+
+
+def test_color_is_kept_where_it_is_known_and_full_range_in_the_formats_with_a_j() -> None:
+    color = tracks.video(stream(color_transfer="smpte2084", color_space="reserved"), ZERO, ZERO).color
+    assert (color.transfer, color.matrix, color.is_hdr) == ("smpte2084", "", True)
+    assert tracks.video(stream(pix_fmt="yuvj420p"), ZERO, ZERO).color.is_full_range
+
+
+def test_the_default_track_is_the_film_and_cover_art_is_none() -> None:
+    found = probe.parse(
+        {
+            "streams": [
+                stream(index=0, codec_name="mjpeg", disposition={"attached_pic": 1}),
+                stream(index=1),
+                stream(index=2, disposition={"default": 1}),
+            ]
+        },
+        H264,
+    )
+    assert found.video is not None
+    assert found.video.index == 2
+
+
+def test_a_sound_ends_where_its_header_says_in_mp4_and_in_matroska() -> None:
+    assert tracks.audio(sound(start_pts=90000, duration="3.5"), ZERO).end_s == Fraction(9, 2)
+    assert tracks.audio(sound(tags={"DURATION": "00:01:02.500"}), ZERO).end_s == Fraction(125, 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "error"),
+    [
+        ([stream(codec_tag_string="encv"), sound(codec_tag_string="enca")], SourceEncrypted),
+        ([sound() | {"codec_name": "ac4"}], SourceUnsupported),
+        ([{"index": 0, "codec_tag_string": "-"}], SourceUnsupported),
+        ([{"index": 0, "codec_type": "subtitle", "codec_name": "ttml"}], SourceNotVideo),
+        ([], SourceNotVideo),
+        ([stream(width=100_000, height=100_000)], SourceTooLarge),
+    ],
+)
+def test_each_kind_of_source_that_cannot_be_played_has_its_own_error(
+    found: list[dict[str, Any]], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        probe.parse({"streams": found}, H264)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("Number of streams exceeds max_streams parameter (256)", SourceTooManyStreams),
+        ("[hls @ 0x1] Format not on whitelist 'mov'", SourceRefused),
+        ("moov atom not found", SourceTruncated),
+        ("Invalid data found when processing input", SourceNotVideo),
+    ],
+)
+def test_what_ffprobe_says_becomes_an_error_of_ours(words: str, error: type[Exception]) -> None:
+    assert type(probe.explain(words)) is error
