@@ -12,7 +12,9 @@ from nextstream import errors
 from nextstream.adapters.encoder_memory import CLIP
 from nextstream.domain import acceptance
 
-LIMITS = acceptance.Limits(size_bytes=1000, duration_s=20, pixels=1280 * 720, rate=24, gap_s=10, streams=2)
+LIMITS = acceptance.Limits(
+    size_bytes=1000, duration_s=20, pixels=1280 * 720, rate=24, gap_s=10, streams=2
+)
 JUST_RIGHT = replace(CLIP, size_bytes=1000, longest_gap_s=Fraction(10), streams=2)
 
 
