@@ -131,12 +131,12 @@ class Pieces(Protocol):
         """Note pieces as sent and give their messages; those that another has sent are left out."""
         ...
 
-    def count_sent(self, before: datetime) -> int:
-        """Count the pieces whose message was sent before a time, and that nobody claimed."""
+    def count_sent(self) -> int:
+        """Count the pieces whose message was sent, and that nobody claimed."""
         ...
 
-    def unsend(self, before: datetime) -> int:
-        """Let all those wait to be sent again, and count them."""
+    def unsend(self, count: int) -> int:
+        """Let so many of those, the oldest, wait to be sent again, and count them."""
         ...
 
     def free(self, video_id: str, version: int, name: str) -> None:

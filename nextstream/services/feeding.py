@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime
+from weakref import WeakKeyDictionary
 
 import structlog
 
 from nextstream.domain import scheduling
 from nextstream.errors import NextStreamError
-from nextstream.ports import Platform
+from nextstream.ports import Database, Platform
 from nextstream.services import fleet
 
 log = structlog.get_logger()
 
-UNCLAIMED_S = 5.0  # a message takes milliseconds from the queue to its claim, when it is taken
+UNCLAIMED_S = 5.0  # a message that is taken is claimed sooner, also where the machine is loaded
 
 
 def feed(platform: Platform) -> int:
@@ -47,15 +48,36 @@ def recover(platform: Platform) -> int:
     """Let pieces be sent again whose messages the queue has lost, and count them.
 
     A message may wait long behind others: only where the queue holds fewer than there should be,
-    some are lost. Which ones can't be told, so all that are old are sent again; those that were
-    there find their piece taken.
+    some are lost. Which ones can't be told, but the queue is one for each urgency, so it's likely
+    the oldest. One that was there all the same finds its piece taken.
     """
-    before = platform.clock.now() - timedelta(seconds=UNCLAIMED_S)
     with platform.database.transaction() as tx:
-        unclaimed = tx.pieces.count_sent(before)
-    if not unclaimed or platform.dispatcher.queued() >= unclaimed:
+        sent = tx.pieces.count_sent()
+    lacking = _lacks.note(platform, sent - platform.dispatcher.queued() if sent else 0)
+    if not lacking:
         return 0
     with platform.database.transaction() as tx:
-        lost = tx.pieces.unsend(before)
+        lost = tx.pieces.unsend(lacking)
     log.warning("messages lost, pieces are sent again", pieces=lost)
     return lost
+
+
+class _Lacks:
+    """How many messages have been lacking at every look for a while: those on their way aren't lost."""
+
+    def __init__(self) -> None:
+        self._seen: WeakKeyDictionary[Database, tuple[datetime, int]] = WeakKeyDictionary()
+
+    def note(self, platform: Platform, count: int) -> int:
+        """Note a look, and give the count that is lost for sure; from then on it counts anew."""
+        now, database = platform.clock.now(), platform.database
+        since, least = self._seen.pop(database, (now, count))
+        least = min(least, count)
+        if least > 0 and (now - since).total_seconds() >= UNCLAIMED_S:
+            return least
+        if least > 0:
+            self._seen[database] = since, least
+        return 0
+
+
+_lacks = _Lacks()

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from nextstream.domain.plan import PUBLISH, Kind, Piece
-from nextstream.domain.scheduling import Blame, Choice
+from nextstream.domain.scheduling import Blame, Choice, Waiting
 from nextstream.domain.video import Priority
 from nextstream.ports import Database, Message, Purge, Tally, Task, Transaction, Worker
 from tests.contract.rows import CHUNK, LATER, MADE, NOW, VIDEO, store
@@ -32,6 +32,10 @@ def claim(tx: Transaction, name: str, worker: str = "w1") -> Task:
     task = tx.pieces.claim("v1", 1, name, worker, LATER)
     assert task
     return task
+
+
+def place(piece: Waiting) -> int:
+    return piece.place
 
 
 def states(tx: Transaction) -> list[str]:
@@ -64,14 +68,17 @@ def test_a_piece_is_sent_once_with_what_its_message_needs(filled: Database) -> N
         assert tx.pieces.in_flight() == {"owner": 1, "other": 1}
 
 
-def test_a_message_that_is_lost_is_found_by_its_age_and_sent_again(filled: Database) -> None:
+def test_of_the_messages_that_are_out_the_oldest_are_sent_again(filled: Database) -> None:
     with filled.transaction() as tx:
-        tx.pieces.send([Choice(piece.place, 3) for piece in tx.pieces.waiting(NOW, 9)], NOW)
-        claim(tx, "video-00001")
-        assert tx.pieces.count_sent(NOW) == 0
-        assert tx.pieces.count_sent(NOW + SECOND) == 3
-        assert tx.pieces.unsend(NOW + SECOND) == 3
-        assert states(tx) == ["waiting", "running", "waiting", "held"]
+        assert tx.pieces.count_sent() == 0
+        for piece, later in zip(sorted(tx.pieces.waiting(NOW, 9), key=place), (2, 0, 1, 3), strict=True):
+            tx.pieces.send([Choice(piece.place, 3)], NOW + later * SECOND)
+        claim(tx, "video-00002")
+        assert tx.pieces.count_sent() == 3
+        assert tx.pieces.unsend(1) == 1
+        assert states(tx) == ["sent", "waiting", "running", "held"]
+        assert tx.pieces.unsend(9) == 2
+        assert tx.pieces.count_sent() == 0
 
 
 def test_a_piece_that_failed_waits_until_its_time(filled: Database) -> None:

@@ -305,7 +305,7 @@ def test_a_priority_is_the_videos_and_that_of_its_pieces(platform: Platform, vid
     assert isinstance(dispatcher, MemoryDispatcher)
     before = dispatcher.sent[-1].urgency
     with platform.database.transaction() as tx:
-        tx.pieces.unsend(platform.clock.now() + timedelta(seconds=1))
+        tx.pieces.unsend(1)
     assert (
         library.change(platform, ADA, video.id, {"priority": Priority.HIGH}, None, None).priority
         is Priority.HIGH

@@ -72,6 +72,20 @@ def test_a_message_that_only_waits_is_not_sent_again(
     assert len(dispatcher.sent) == 1
 
 
+def test_a_message_on_its_way_to_its_claim_is_not_taken_for_lost(
+    platform: Platform, dispatcher: MemoryDispatcher, video_id: str
+) -> None:
+    for piece in transcoding.probe(platform, video_id, 1, "w"):
+        message = dispatcher.sent.pop()  # always one between the queue and its claim, on a busy day
+        look(platform, 3)
+        dispatcher.sent.append(message)
+        look(platform, 1)
+        transcoding.encode(platform, video_id, 1, piece.name, "w")
+        dispatcher.sent.pop(0)
+    names = [message.name for message in dispatcher.sent]
+    assert len(names) == len(set(names))
+
+
 def test_a_queue_that_was_away_gets_its_messages_when_it_is_back(
     platform: Platform, dispatcher: MemoryDispatcher
 ) -> None:
@@ -81,7 +95,7 @@ def test_a_queue_that_was_away_gets_its_messages_when_it_is_back(
     with pytest.raises(QueueUnavailable):
         reconciling.reconcile(platform)
     dispatcher.away = False
-    look(platform, 2)
+    look(platform, feeding.UNCLAIMED_S + 2)
     assert len(dispatcher.sent) == 1
 
 

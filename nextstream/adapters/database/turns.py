@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from nextstream.adapters.database import tables
 from nextstream.domain import scheduling
@@ -87,14 +87,16 @@ class SqlTurns:
         wanted = select(videos.c.id, videos.c.request_id).where(videos.c.id.in_(list(video_ids)))
         return {video_id: request_id for video_id, request_id in self._connection.execute(wanted)}  # noqa: C416  as above
 
-    def count_sent(self, before: datetime) -> int:
-        """Count the pieces whose message was sent before a time."""
-        counted = select(func.count()).select_from(self._table).where(*self._sent(before))
+    def count_sent(self) -> int:
+        """Count the pieces whose message was sent."""
+        counted = select(func.count()).select_from(self._table).where(self._table.c.state == "sent")
         return self._connection.execute(counted).scalar_one()
 
-    def unsend(self, before: datetime) -> int:
-        """Let all those wait to be sent again."""
-        again = update(self._table).where(*self._sent(before))
+    def unsend(self, count: int) -> int:
+        """Let the oldest of those wait to be sent again."""
+        table = self._table
+        sent = select(table.c.place).where(table.c.state == "sent").order_by(table.c.sent_at)
+        again = update(table).where(table.c.place.in_(sent.limit(count)), table.c.state == "sent")
         return self._connection.execute(again.values(state="waiting", sent_at=None)).rowcount
 
     def prioritise(self, video_id: str, priority: Priority) -> None:
@@ -102,6 +104,3 @@ class SqlTurns:
         table = self._table
         mine = update(table).where(table.c.video_id == video_id, table.c.state != "done")
         self._connection.execute(mine.values(priority=scheduling.order(priority)))
-
-    def _sent(self, before: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        return self._table.c.state == "sent", self._table.c.sent_at < before

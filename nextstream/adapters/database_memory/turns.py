@@ -66,16 +66,16 @@ class MemoryTurns:
             task.video_id, task.version, piece.name, piece.kind, request_id, task.attempt, urgency
         )
 
-    def count_sent(self, before: datetime) -> int:
-        """Count the pieces whose message was sent before a time."""
-        return len(self._sent(before))
+    def count_sent(self) -> int:
+        """Count the pieces whose message was sent."""
+        return len(self._sent())
 
-    def unsend(self, before: datetime) -> int:
-        """Let all those wait to be sent again."""
-        sent = self._sent(before)
-        for key in sent:
+    def unsend(self, count: int) -> int:
+        """Let the oldest of those wait to be sent again."""
+        oldest = self._sent()[:count]
+        for key in oldest:
             self._save(replace(self._tasks[key], state="waiting"))
-        return len(sent)
+        return len(oldest)
 
     def prioritise(self, video_id: str, priority: Priority) -> None:
         """Let what isn't done have another priority."""
@@ -83,10 +83,9 @@ class MemoryTurns:
             if key[0] == video_id and task.state != "done":
                 self._change_turn(task, priority=scheduling.order(priority))
 
-    def _sent(self, before: datetime) -> Sequence[Key]:
+    def _sent(self) -> Sequence[Key]:
         sent = [key for key, task in self._tasks.items() if task.state == "sent"]
-        times = {key: self._turns[key].sent_at for key in sent}
-        return [key for key, at in times.items() if at and at < before]
+        return sorted(sent, key=lambda key: self._turns[key].sent_at or datetime.min)
 
     def _change_turn(self, task: Task, **changes: Any) -> None:
         key = (task.video_id, task.version, task.piece.name)
