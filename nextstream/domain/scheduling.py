@@ -69,10 +69,11 @@ def window(slots: int) -> int:
     return max(LEAST_WINDOW, 2 * slots)
 
 
-def room(slots: int, in_flight: int) -> int:
-    """Give how many pieces to send now: none while the queue is still nearly full."""
+def room(slots: int, in_flight: int, *, eager: bool) -> int:
+    """Give how many pieces to send now; where not `eager`, none while the queue is nearly full."""
     free = window(slots) - in_flight
-    return free if free >= max(1, slots // REFILL_SHARE) else 0
+    least = 1 if eager else max(1, slots // REFILL_SHARE)
+    return free if free >= least else 0
 
 
 def choose(waiting: Sequence[Waiting], in_flight: Mapping[str, int], count: int) -> list[Choice]:

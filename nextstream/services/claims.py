@@ -174,7 +174,7 @@ def minding(platform: Platform, task: Task) -> Iterator[Claim]:
         raise
     finally:
         claim.end()
-        feeding.feed(platform)  # a slot is free
+        feeding.feed(platform, eager=False)  # a slot is free
 
 
 def give_back(

@@ -17,13 +17,14 @@ log = structlog.get_logger()
 UNCLAIMED_S = 5.0  # a message that is taken is claimed sooner, also where the machine is loaded
 
 
-def feed(platform: Platform) -> int:
+def feed(platform: Platform, *, eager: bool = True) -> int:
     """Send the next pieces, as many as there is room for, and count them; may run twice and at once.
 
-    What can't be sent, since the queue or the database is away, is sent by a later look.
+    Who feeds after each piece of a large fleet needn't be `eager`. What can't be sent, since the
+    queue or the database is away, is sent by a later look.
     """
     try:
-        return _feed(platform)
+        return _feed(platform, eager=eager)
     except NextStreamError as error:
         if not error.retryable:
             raise
@@ -31,11 +32,11 @@ def feed(platform: Platform) -> int:
         return 0
 
 
-def _feed(platform: Platform) -> int:
+def _feed(platform: Platform, *, eager: bool) -> int:
     now = platform.clock.now()
     with platform.database.transaction() as tx:
         in_flight = tx.pieces.in_flight()
-        room = scheduling.room(fleet.slots(tx, now), sum(in_flight.values()))
+        room = scheduling.room(fleet.slots(tx, now), sum(in_flight.values()), eager=eager)
         if not room:
             return 0
         waiting = tx.pieces.waiting(now, room)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from celery import Celery
 from nextstream import queue
 from nextstream.domain import plan
 from nextstream.domain.video import State
+from nextstream.ports import Worker
 from tests import sources, workers
 from tests.workers import House
 
@@ -79,6 +80,24 @@ def test_a_source_becomes_a_ready_video_and_each_task_tells_of_itself_once(
         assert {n: tally(house, video.id)[type_, n] for n in expected} == expected
     assert tally(house, video.id).total() == 2 * sum(expected.values())
     assert {event.request_id for event in house.events(video.id)} == {"req-7"}
+
+
+def test_a_worker_is_known_with_its_slots_as_long_as_it_takes_work(house: House, source: Path) -> None:
+    disturb(house, CRAWL)
+    house.put_in(source)
+    with house.worker("-c", "1", NEXTSTREAM_STOP_S="30") as process:
+        workers.wait_until(lambda: [w.slots for w in fleet_of(house)] == [1], 30, process)
+        (before,) = fleet_of(house)
+        workers.wait_until(lambda: fleet_of(house)[0].seen_at > before.seen_at, 30, process)
+        assert not before.draining
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert fleet_of(house) == []
+
+
+def fleet_of(house: House) -> Sequence[Worker]:
+    with house.platform.database.transaction() as tx:
+        return tx.workers.list()
 
 
 def test_a_file_that_is_no_video_fails_without_a_second_try(house: House, tmp_path: Path) -> None:

@@ -88,16 +88,23 @@ def test_an_opening_piece_overtakes_the_queue_unless_its_owner_is_served_and_oth
     assert (opening.urgency < rest.urgency) == overtakes
 
 
-def test_the_queue_holds_as_much_as_keeps_all_slots_busy() -> None:
-    assert scheduling.room(slots=64, in_flight=0) == 128
-    assert scheduling.room(slots=64, in_flight=128) == 0
-    assert scheduling.room(slots=0, in_flight=0) == scheduling.LEAST_WINDOW
-    assert scheduling.room(slots=2, in_flight=3) == 1
-
-
-def test_the_queue_of_a_large_fleet_is_not_filled_up_for_each_piece() -> None:
-    assert scheduling.room(slots=64, in_flight=127) == 0
-    assert scheduling.room(slots=64, in_flight=112) == 16
+@pytest.mark.parametrize(
+    ("slots", "in_flight", "eager", "room"),
+    [
+        (64, 0, True, 128),
+        (64, 127, True, 1),
+        (64, 128, True, 0),
+        (64, 200, True, 0),
+        (64, 127, False, 0),
+        (64, 112, False, 16),
+        (2, 3, False, 1),
+        (0, 0, True, scheduling.LEAST_WINDOW),
+    ],
+)
+def test_the_queue_holds_a_piece_for_each_busy_slot_and_is_not_filled_up_for_each_that_ends(
+    slots: int, in_flight: int, eager: bool, room: int
+) -> None:
+    assert scheduling.room(slots, in_flight, eager=eager) == room
 
 
 @pytest.mark.parametrize(("failures", "losses", "failed"), [(2, 8, False), (3, 0, True), (0, 9, True)])
