@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response
 from pydantic import AfterValidator, Field
 
+from nextstream.domain import ladder
 from nextstream.domain.video import Options, Video
 from nextstream.services import encodes, fleet, progress
 from web import bodies, http, tokens
@@ -38,7 +39,15 @@ def _preset(name: str) -> str:
     return name
 
 
+def _codec(name: str) -> str:
+    known = [codec.name for codec in ladder.CODECS]
+    if name not in known:
+        raise ValueError(f"must be one of {', '.join(known)}")
+    return name
+
+
 Height = Annotated[int, Field(ge=64, le=4320), AfterValidator(_even)]
+Codec = Annotated[str, AfterValidator(_codec)]
 
 
 class Wish(http.Body):
@@ -47,6 +56,7 @@ class Wish(http.Body):
     heights: Annotated[list[Height], Field(min_length=1, max_length=10)] | None = None
     preset: Annotated[str, AfterValidator(_preset)] | None = None
     crf: Annotated[int, Field(ge=10, le=51)] | None = None
+    codecs: Annotated[list[Codec], Field(min_length=1)] | None = None
 
 
 @blueprint.post("/videos/<video_id>/cancel")
@@ -66,7 +76,8 @@ def reencode(video_id: str) -> Response:
     """Encode a video anew; what there is plays until that is ready."""
     account, wish = tokens.account(), http.read_json(Wish)
     heights = tuple(wish.heights) if wish.heights else None
-    options = Options(heights, wish.preset, wish.crf)
+    codecs = tuple(wish.codecs) if wish.codecs else None
+    options = Options(heights, wish.preset, wish.crf, codecs)
     return _answer(encodes.reencode(http.platform(), account, video_id, options), 202)
 
 

@@ -296,6 +296,7 @@ class Options:
     heights: tuple[int, ...] | None = None
     preset: str | None = None
     crf: int | None = None
+    codecs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -220,8 +220,8 @@ def _choose(settings: Settings, options: Options) -> Settings:
     """Give the settings of one video's encode."""
     chosen = {f.name: getattr(options, f.name) for f in fields(options)}
     wanted = {name: value for name, value in chosen.items() if value is not None}
-    if options.heights is not None:
-        wanted["heights"] = ",".join(map(str, options.heights))
+    for name in {"heights", "codecs"} & wanted.keys():  # settings are written with commas
+        wanted[name] = ",".join(map(str, wanted[name]))
     return replace(settings, **wanted)
 
 

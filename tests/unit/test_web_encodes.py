@@ -55,11 +55,11 @@ def test_a_video_is_encoded_anew_with_other_settings(user: FlaskClient, platform
     video = upload(user)
     video_id = video.rpartition("/")[2]
     transcoding.run(platform, video_id, 1, slots=1)
-    wish = {"heights": [480, 240], "preset": "slow", "crf": 20}
+    wish = {"heights": [480, 240], "preset": "slow", "crf": 20, "codecs": ["h264", "hevc"]}
     begun = user.post(f"{video}/encodes", json=wish)
     assert (begun.status_code, begun.json["version"], begun.json["public_version"]) == (202, 2, 1)
     with platform.database.transaction() as tx:
-        assert tx.videos.get(video_id).options == Options((480, 240), "slow", 20)
+        assert tx.videos.get(video_id).options == Options((480, 240), "slow", 20, ("h264", "hevc"))
     assert user.post(f"{video}/cancel").json["state"] == State.CANCELLED
     assert user.post(f"{video}/encodes", json={}).status_code == 202
 
