@@ -131,7 +131,7 @@ def get(platform: Platform, account: Account, video_id: str, label: Label) -> st
     if found.is_uploaded:
         key = paths.uploaded_text(video.id, found.name)
     else:
-        key = paths.text(video.id, video.public_version or video.version, found.name)
+        key = paths.text(video.id, video.shown_version, found.name)
     return platform.storage.read(key).decode()
 
 
@@ -142,7 +142,7 @@ def remove(platform: Platform, account: Account, video_id: str, label: Label) ->
         raise SubtitlesNotFound
     _change(platform, account, video_id, label, None)
     for gone in filter(label.fits, video.renditions):
-        tree = paths.tree(video.id, video.public_version or video.version)
+        tree = paths.tree(video.id, video.shown_version)
         platform.storage.remove(f"{tree}/{gone.name}/")
         platform.storage.remove(paths.uploaded_text(video.id, gone.name))
 
