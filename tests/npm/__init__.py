@@ -9,8 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.servers import KAFKA_CACHE as CACHE
-from tests.servers import Missing
+from tests.servers import CACHE, Missing
 
 HERE = Path(__file__).parent
 FILES = ("package.json", "package-lock.json")

@@ -17,7 +17,7 @@ from nextstream.adapters.events_kafka import KafkaSink, Topic, _unbroken
 from nextstream.domain.events import Event, happen
 from nextstream.errors import EventsUnavailable, Misconfigured
 from nextstream.settings import Settings
-from tests import kafka_topic, servers
+from tests import kafka, kafka_topic, servers
 from tests.conftest import do_without
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -125,7 +125,7 @@ def test_kafka_is_reached_over_tls_with_a_password(tmp_path: Path, topic: str) -
         kafka_ca=str(tmp_path / "ca.pem"),
     )
     try:
-        with servers.kafka_secure(tmp_path) as address:
+        with kafka.secure(tmp_path) as address:
             sink = wiring.build(replace(secured, kafka_servers=address)).sink
             assert len(sink.send([make("a")])) == 1
             sink.close()
