@@ -120,7 +120,9 @@ class _Words:
         self._hear(line)
         if ffmpeg.is_trouble(line):
             self._last.append(line[:LINE_MAX])
-            if self._is_remote and reading.is_unreachable(line):
+            if reading.is_reconnecting(line):  # what broke before is asked for again
+                self._unread = ""
+            elif self._is_remote and reading.is_unreachable(line):
                 self._unread = line
 
     def check_read(self) -> None:
@@ -160,7 +162,7 @@ def stream(command: list[str], limits: Limits) -> Iterator[bytes]:
 def started(command: list[str], limits: Limits) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program that doesn't outlive the block, nor this process, however they end."""
     process = subprocess.Popen(
-        sandbox.enclose(command),
+        sandbox.enclose(reading.over_network(command)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

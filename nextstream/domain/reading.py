@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # Demuxers for real files. Playlists, scripts and image sequences can name other files, and a
 # protocol whitelist doesn't keep them from it. Nor is text a picture (tty, ansi), and SVG can
@@ -35,6 +35,18 @@ OPTIONS: dict[str, str] = {
     "max_pixels": str(MAX_PIXELS),
 }
 
+OVER_NETWORK: dict[str, str] = {
+    # A storage that refuses a request or loses a connection is asked again, from where it broke:
+    # else ffmpeg takes what it has for all there is. Tries come after 0, 1, 3, 7 and 15 s.
+    "reconnect": "1",
+    "reconnect_on_network_error": "1",
+    "reconnect_on_http_error": "429,5xx",
+    "reconnect_delay_max": "15",
+    "rw_timeout": "30000000",  # microseconds; a storage that is gone without a word
+    # Each seek leaves an answer in the middle, and the kernel would have fetched up to 30 MB of it.
+    "recv_buffer_size": "1048576",
+}
+
 # A small file may ask for a block of any size.
 MEMORY = ("-max_alloc", str(1024**3))
 
@@ -57,12 +69,17 @@ _UNREACHABLE = (
 
 def is_remote(command: Iterable[str]) -> bool:
     """Tell whether a command reads its source over the network."""
-    return any(word.startswith(("http://", "https://")) for word in command)
+    return any(map(_is_url, command))
 
 
 def is_unreachable(line: str) -> bool:
     """Tell a line that says so of a source that could not be read."""
     return any(said in line for said in _UNREACHABLE)
+
+
+def is_reconnecting(line: str) -> bool:
+    """Tell a line by which ffmpeg says that it asks again for what it could not read."""
+    return "Will reconnect at" in line
 
 
 def words() -> list[str]:
@@ -72,4 +89,19 @@ def words() -> list[str]:
 
 def name_input(source: str) -> str:
     """Give a path or URL as ffmpeg takes it: a path can't be mistaken for an option or a pattern."""
-    return source if source.startswith(("http://", "https://")) else f"file:{source}"
+    return source if _is_url(source) else f"file:{source}"
+
+
+def over_network(command: Sequence[str]) -> list[str]:
+    """Give a command, told what to do when the network fails it, where it reads a URL."""
+    made: list[str] = []
+    for word in command:
+        if _is_url(word):
+            at = len(made) - (made[-1] == "-i")
+            made[at:at] = [text for name, value in OVER_NETWORK.items() for text in (f"-{name}", value)]
+        made.append(word)
+    return made
+
+
+def _is_url(word: str) -> bool:
+    return word.startswith(("http://", "https://"))
