@@ -200,7 +200,11 @@ class Settings:
         default=False, doc="Refuse to read files where bubblewrap doesn't work to shut ffmpeg in."
     )
     scratch_dir: str = _set("", "Folder for chunks in work; empty is the system's temporary folder.")
-    ffmpeg: str = _set("", "Path of ffmpeg; empty takes the system's when it can all, else the wheel's.")
+    ffmpeg: str = _set(
+        "",
+        "Path of ffmpeg; empty takes the system's when it can all, else the wheel's. "
+        "`standin://?duration_s=3600&speed=1` only takes the time, to measure a fleet.",
+    )
     ffprobe: str = _set("", "Path of ffprobe; empty takes the system's, else the wheel's.")
     log_level: str = _set("INFO", "Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
     log_format: str = _set("text", "`text` for people, `json` for machines.")

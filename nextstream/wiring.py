@@ -193,6 +193,10 @@ def _encoder(settings: Settings) -> Encoder:
         from nextstream.adapters.encoder_memory import MemoryEncoder
 
         return MemoryEncoder()
+    if settings.ffmpeg.startswith("standin:"):
+        from nextstream.adapters.encoder_standin import StandInEncoder
+
+        return StandInEncoder.from_url(settings.ffmpeg)
     from nextstream.adapters.encoder import FfmpegEncoder
 
     return FfmpegEncoder(settings)
