@@ -68,9 +68,10 @@ def listen(command: list[str], limits: Limits = PROBING, hear: Hear = lambda _: 
                     yield line.text
         except _Overdue as error:
             raise SourceNotVideo(detail=f"looking at it took over {limits.wall_s:.0f} s") from error
-        words.check_read()
-        if process.wait():
-            raise probe.explain(words.detail(process.returncode))
+        status = process.wait()
+        words.check_read(status, strict=True)
+        if status:
+            raise probe.explain(words.detail(status))
 
 
 def run(
@@ -102,9 +103,10 @@ def run(
                     raise EncoderTimeout(detail=f"no progress for {limits.stall_s:.0f} s, at {done}")
         except _Overdue as error:
             raise EncoderTimeout(detail=f"it took over {limits.wall_s:.0f} s") from error
-        words.check_read()
-        if process.wait():
-            raise EncoderFailed(detail=words.detail(process.returncode))
+        status = process.wait()
+        words.check_read(status)
+        if status:
+            raise EncoderFailed(detail=words.detail(status))
 
 
 class _Words:
@@ -114,21 +116,25 @@ class _Words:
         self._hear = hear
         self._is_remote = reading.is_remote(command)
         self._last: deque[str] = deque(maxlen=LAST_LINES)
-        self._unread = ""
+        self._unread = self._broken = ""
 
     def add(self, line: str) -> None:
         self._hear(line)
         if ffmpeg.is_trouble(line):
+            line = reading.without_signature(line)
             self._last.append(line[:LINE_MAX])
-            if reading.is_reconnecting(line):  # what broke before is asked for again
-                self._unread = ""
-            elif self._is_remote and reading.is_unreachable(line):
-                self._unread = line
+            if self._is_remote and reading.is_unreachable(line):
+                self._broken = line
+                self._unread = self._unread if reading.may_go_on(line) else line
 
-    def check_read(self) -> None:
-        """Raise StorageUnavailable where a source could not be read to its end."""
-        if self._unread:
-            raise StorageUnavailable(detail=self._unread)
+    def check_read(self, status: int, *, strict: bool = False) -> None:
+        """Raise StorageUnavailable where a source could not be read to its end.
+
+        A connection that broke may have been taken up again, which a program doesn't tell that
+        only shows errors: `strict` takes each for a failure.
+        """
+        if unread := self._unread or ((status or strict) and self._broken):
+            raise StorageUnavailable(detail=unread)
 
     def detail(self, status: int) -> str:
         return "\n".join(self._last) or f"it ended with {status}"
@@ -153,9 +159,10 @@ def stream(command: list[str], limits: Limits) -> Iterator[bytes]:
                     yield found[1]
         except _Overdue as error:
             raise EncoderTimeout(detail=f"it took over {limits.wall_s:.0f} s") from error
-        words.check_read()
-        if process.wait():
-            raise EncoderFailed(detail=words.detail(process.returncode))
+        status = process.wait()
+        words.check_read(status)
+        if status:
+            raise EncoderFailed(detail=words.detail(status))
 
 
 @contextmanager

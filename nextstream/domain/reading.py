@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 # Demuxers for real files. Playlists, scripts and image sequences can name other files, and a
@@ -35,20 +36,21 @@ OPTIONS: dict[str, str] = {
     "max_pixels": str(MAX_PIXELS),
 }
 
+# A small file may ask for a block of any size.
+MEMORY = ("-max_alloc", str(1024**3))
+
+
 OVER_NETWORK: dict[str, str] = {
     # A storage that refuses a request or loses a connection is asked again, from where it broke:
-    # else ffmpeg takes what it has for all there is. Tries come after 0, 1, 3, 7 and 15 s.
+    # else ffmpeg takes what it has for all there is. Tries come after 0, 1 and 3 s.
     "reconnect": "1",
     "reconnect_on_network_error": "1",
     "reconnect_on_http_error": "429,5xx",
-    "reconnect_delay_max": "15",
+    "reconnect_delay_max": "4",
     "rw_timeout": "30000000",  # microseconds; a storage that is gone without a word
     # Each seek leaves an answer in the middle, and the kernel would have fetched up to 30 MB of it.
     "recv_buffer_size": "1048576",
 }
-
-# A small file may ask for a block of any size.
-MEMORY = ("-max_alloc", str(1024**3))
 
 
 # What ffmpeg and ffprobe say, often without failing, when a URL can't be read to its end. What
@@ -67,6 +69,10 @@ _UNREACHABLE = (
 )
 
 
+_OF_CONNECTION = re.compile(r"\[(https?|tcp|tls) @")
+_QUERY = re.compile(r"(?<=\S)\?[^\s?]*X-Amz-[^\s:]*")
+
+
 def is_remote(command: Iterable[str]) -> bool:
     """Tell whether a command reads its source over the network."""
     return any(map(_is_url, command))
@@ -77,9 +83,14 @@ def is_unreachable(line: str) -> bool:
     return any(said in line for said in _UNREACHABLE)
 
 
-def is_reconnecting(line: str) -> bool:
-    """Tell a line by which ffmpeg says that it asks again for what it could not read."""
-    return "Will reconnect at" in line
+def may_go_on(line: str) -> bool:
+    """Tell such a line of a connection from that of the source: it may be taken up again."""
+    return _OF_CONNECTION.match(line) is not None
+
+
+def without_signature(line: str) -> str:
+    """Give a line without what would let its reader fetch the source: a URL ends before its query."""
+    return _QUERY.sub("", line)
 
 
 def words() -> list[str]:

@@ -24,3 +24,9 @@ def test_a_url_may_stand_alone_at_the_end() -> None:
 def test_a_command_that_reads_files_stays_as_it_is() -> None:
     command = ["ffmpeg", "-i", "file:/clip.mp4", "file:out.mp4"]
     assert reading.over_network(command) == command
+
+
+def test_a_line_about_a_signed_url_lets_nobody_fetch_it() -> None:
+    line = "Error opening http://s3/media/source?X-Amz-Algorithm=A&X-Amz-Signature=9de6: Invalid data"
+    assert reading.without_signature(line) == "Error opening http://s3/media/source: Invalid data"
+    assert reading.without_signature("Is this a line?") == "Is this a line?"
