@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Twice the cores: most tests wait for servers.
+JOBS   ?= $(shell echo $$((2 * $$(nproc))))
 CODE   := nextstream web gateway tasks tests celeryconfig.py
 
 # The newest of everything that runs on the oldest Python we support.
@@ -15,7 +17,7 @@ up: $(VENV)/.installed
 	@exec $(BIN)/python -m nextstream up
 
 test: check
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n $(JOBS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)

@@ -122,9 +122,6 @@ class Settings:
     upload_expires_s: int = _set(
         86400, "Seconds without a byte after which an unfinished upload is removed."
     )
-    upload_slots: int = _set(
-        112, "Uploads that a web server process takes at once; keep it below its threads."
-    )
     imports: bool = _set(
         default=False, doc="Let accounts name URLs, from which workers fetch videos; never from inside."
     )
@@ -260,6 +257,11 @@ class Settings:
     def threads_each(self) -> int:
         """Give the threads of each rung's encoder, so that all slots together fill the cores."""
         return self.encoder_threads or max(1, machine.cores() // self.slots)
+
+    @property
+    def uploads_each(self) -> int:
+        """Give the uploads a web server process takes at once: each holds one of its threads."""
+        return max(1, self.web_threads * 7 // 10)
 
     @property
     def streams_each(self) -> int:

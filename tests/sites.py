@@ -24,6 +24,7 @@ from tests import servers
 
 KEY = "only-for-tests-0123456789-0123456789"
 PASSWORD = "correct horse battery"
+THREADS = 16
 SERVICES = ("auth", "upload", "streaming")
 
 
@@ -105,6 +106,7 @@ def run(folder: Path, *, separate: bool, **chosen: str) -> Iterator[Site]:
         "LIMIT_REGISTER": "",
         "LOGIN_ADDRESS_TRIES": "100000",
         "LOG_FORMAT": "json",
+        "WEB_THREADS": str(THREADS),
         **{name.upper(): value for name, value in chosen.items()},
     }
     settings = Settings.read(_variables(base))
@@ -127,7 +129,7 @@ def run(folder: Path, *, separate: bool, **chosen: str) -> Iterator[Site]:
 def gunicorn(app: str, env: Mapping[str, str], folder: Path, name: str) -> Iterator[tuple[str, int]]:
     """Run one app with one worker; gives its address and its master's process id."""
     port = servers.free_port()
-    options = ["--worker-class", "gthread", "--threads", "16", "--no-control-socket"]
+    options = ["--worker-class", "gthread", "--threads", str(THREADS), "--no-control-socket"]
     command = [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", *options]
     with (folder / f"{name}.log").open("ab") as log:
         process = servers.start(command, log.fileno(), env=_variables(env))

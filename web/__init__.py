@@ -61,7 +61,7 @@ def create_app(platform: Platform, *services: str) -> Flask:
     app = Flask("web", static_folder=static, static_url_path="/static")
     http.install(app, platform)
     cors.install(app, platform.settings.cors_origins)
-    upload_slots.install(app, platform.settings.upload_slots)
+    upload_slots.install(app, platform.settings.uploads_each)
     tus.install(app)
     tokens.install(app, platform.settings)
     app.after_request(limits.tell)
