@@ -76,7 +76,7 @@ function show(found) {
   if (!words.ENDED.has(found.state)) { showProgress(found); return false; }
   at("rungs").replaceChildren();
   at("encoding").textContent = "";
-  if (found.state === "ready") begun.then(decorate);
+  if (found.state === "ready") { if (found.playback.poster) begun.then(decorate); }
   else { playing = false; say(words.state(found), words.failure(found)); }
   return true;
 }
@@ -111,7 +111,11 @@ function act(button, wish) {
 async function isPublic() {
   const answer = await fetch(source);
   const body = answer.ok ? {} : await answer.json().catch(() => ({}));
-  if (answer.ok) { play(); decorate(); }
+  if (answer.ok) {
+    // Sound alone has no pictures to ask for, which a guest learns from the player.
+    video.addEventListener("loadedmetadata", () => { if (video.videoWidth) decorate(); }, { once: true });
+    play();
+  }
   else if (body.code === "video_not_ready") say("Not ready yet");
   else say(body.detail ?? "The video can't be played.");
   return body.code !== "video_not_ready";
