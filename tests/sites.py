@@ -24,7 +24,7 @@ from tests import servers
 
 KEY = "only-for-tests-0123456789-0123456789"
 PASSWORD = "correct horse battery"
-THREADS = 16
+THREADS = 32
 SERVICES = ("auth", "upload", "streaming")
 
 

@@ -98,7 +98,7 @@ def _top_boxes(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
     waiting = bytearray()
     for block in blocks:
         waiting += block
-        while len(waiting) >= 16 and (size := _box_size(waiting)) <= len(waiting):
+        while (size := _box_size(waiting)) <= len(waiting):
             yield bytes(waiting[4:8]), bytes(waiting[:size])
             del waiting[:size]
     if waiting:
@@ -106,8 +106,10 @@ def _top_boxes(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _box_size(data: bytes | bytearray) -> int:
-    size = _u32(data, 0)
-    size = int(struct.unpack_from(">Q", data, 8)[0]) if size == 1 else size
+    """Give how many bytes the first box has; more than there are, where they are too few to tell."""
+    size = _u32(data, 0) if len(data) >= 8 else 8
+    if size == 1:  # the real size lies behind the kind
+        size = int(struct.unpack_from(">Q", data, 8)[0]) if len(data) >= 16 else 16
     if size < 8:
         raise EncoderFailed(detail=_NOT_WHOLE)
     return size

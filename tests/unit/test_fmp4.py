@@ -147,6 +147,15 @@ def test_a_segment_of_sound_is_given_as_soon_as_the_next_one_begins() -> None:
     assert taken <= first_frame_of_the_second + 2 * a_fragment
 
 
+@pytest.mark.parametrize("block", [1, 7, 777])
+@pytest.mark.parametrize("last_bytes", [1, 7, 8])
+def test_sound_may_end_in_a_frame_of_a_few_bytes(last_bytes: int, block: int) -> None:
+    data = movie(48000, 1024, 10, 10, audio=True)
+    tiny = fmp4.write([fmp4.Sample(1024, 0, True, Span(0, last_bytes))], b"x" * last_bytes, 2, 10240)
+    (made,) = cut_sound(data + tiny, 1, block)
+    assert made.segment.ticks == 11 * 1024
+
+
 @pytest.mark.parametrize("cut", [1, 9, 60, 400, -1, -17])
 def test_sound_that_was_cut_off_is_refused(cut: int) -> None:
     with pytest.raises(EncoderFailed):

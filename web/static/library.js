@@ -26,7 +26,7 @@ function show(video) {
   find("facts").textContent = words.facts(words.when(video.created_at), words.size(video.size_bytes), height && `${height}p`);
   find("state").textContent = video.failure ? video.failure.message : words.state(video);
   const poster = card.querySelector(".poster img");
-  if (video.playback.poster && !poster.src) {
+  if (video.playback.poster && video.visibility !== "private" && !poster.src) {
     poster.addEventListener("load", () => { poster.hidden = false; });
     poster.src = video.playback.poster;
   }
