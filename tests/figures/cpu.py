@@ -8,7 +8,6 @@ a storyboard, and without. Each run does the three things in turn.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -21,7 +20,8 @@ from typing import Any
 
 import psutil
 
-from nextstream.domain import codecs, ladder, plan, probe
+from nextstream.adapters.encoder import FfmpegEncoder
+from nextstream.domain import codecs, ladder, plan
 from nextstream.domain.plan import Plan
 from nextstream.settings import Settings
 from tests import installation, sources
@@ -114,16 +114,11 @@ def _words(options: dict[str, Any]) -> list[str]:
 
 def plan_of(clip: Path) -> Plan:
     """Plan the clip as the services do."""
-    found = probe.parse(json.loads(_probe(clip)))
+    found = FfmpegEncoder(Settings()).probe(str(clip), clip.stat().st_size)
     assert found.video
     settings, rate = Settings(), plan.choose_rate(found.video.rate)
     rungs = ladder.choose(found.video, settings.sides, rate, settings.crf, settings.top_rungs)
     return plan.make(found, rungs, ladder.voices(found.audio), settings.preset, settings.chunk_s)
-
-
-def _probe(clip: Path) -> bytes:
-    command = probe.command(sources.tools().ffprobe, str(clip))
-    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 if __name__ == "__main__":
