@@ -15,13 +15,15 @@ AVERAGE_OF_MAXRATE = Fraction(2, 3)  # what capped CRF leaves of the cap on pict
 
 
 def prefix(plan: Plan, done: Collection[str], sound: Mapping[str, int]) -> int:
-    """Count the segments from the start on that every rung and every audio track has.
+    """Count the segments from the start on that every rung and every audio track has, in stereo.
 
+    Surround sound comes with the end: watching doesn't wait for a second encode of each track.
     `done` names the finished pieces, `sound` counts the segments of each voice so far.
     """
     counts = [_count_seen(plan, rung.name, done) for rung in plan.rungs]
+    stereo = {voice.name for voice in plan.voices if not voice.twin}
     for piece in plan.pieces:
-        if piece.kind is Kind.AUDIO:
+        if piece.kind is Kind.AUDIO and piece.voice in stereo:
             heard = sound.get(piece.voice or "", 0)
             # A last segment of one frame may begin behind the last sound.
             counts.append(plan.segments if piece.name in done else heard)
@@ -39,12 +41,12 @@ def _count_seen(plan: Plan, rung: str, done: Collection[str]) -> int:
 
 
 def begin(plan: Plan, heads: Sequence[Rendition], segments: int) -> tuple[Rendition, ...]:
-    """Give the renditions, from what their first pieces made, as far as they are published.
+    """Give the renditions that grow, from what their first pieces made, as far as they are published.
 
     A rung's segments are all alike and so known from the plan, but for their sizes.
     """
     by_name = {head.name: head for head in heads}
-    names = [rung.name for rung in plan.rungs] + [voice.name for voice in plan.voices]
+    names = [rung.name for rung in plan.rungs] + [voice.name for voice in plan.voices if not voice.twin]
     return tuple(_cut(plan, by_name[name], segments) for name in names if name in by_name)
 
 

@@ -35,6 +35,15 @@ def test_sound_holds_back_the_picture_until_its_piece_is_done() -> None:
     assert published.prefix(PLAN, {*CHUNKS, SOUND}, {"a0": 3}) == PLAN.segments == 4
 
 
+def test_watching_does_not_wait_for_surround_sound_which_comes_with_the_end() -> None:
+    surround = replace(CLIP, audio=(replace(CLIP.audio[0], channels=6),))
+    made = plan.make(surround, RUNGS, ladder.voices(surround.audio), "veryfast", 6, slots=4)
+    assert [voice.name for voice in made.voices] == ["a0", "a0-surround"]
+    assert published.prefix(made, set(CHUNKS[:2]), {"a0": 1}) == 1
+    heads = [replace(tracks.voice(), name=voice.name) for voice in made.voices]
+    assert [each.name for each in published.begin(made, heads, 1)] == ["a0"]
+
+
 def test_sound_alone_is_published_by_its_own_segments() -> None:
     made = plan.make(CLIP, (), ladder.voices(CLIP.audio), "veryfast", 24)
     assert published.prefix(made, set(), {"a0": 2}) == 2
