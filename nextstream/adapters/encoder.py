@@ -24,9 +24,6 @@ from nextstream.errors import EncoderBusy, EncoderFailed, Misconfigured
 from nextstream.ports import EncodedPiece, Report
 from nextstream.settings import Settings
 
-# Sound runs far ahead of the picture anyway, and all of it, beside the opening chunk, which then is
-# not later for a long video than for a short one.
-SOUND_NICE = 5
 PICTURE_WAIT_S = 5.0  # how long a picture waits for others to be done
 LEAST_WALL_S = 600  # what any piece may take, however short it is
 SPARE_BYTES = 64 * 1024**2
@@ -75,8 +72,7 @@ class FfmpegEncoder:
     def encode_audio(self, source: str, plan: Plan, voice: Voice) -> Generator[bytes, None, None]:
         """Make a whole audio track, which needs no scratch space: it comes through a pipe."""
         command = ffmpeg.audio_command(self._tools.ffmpeg, source, plan, voice)
-        limits = self._limits(plan, plan.duration_s, voice.bitrate_bps)
-        yield from processes.stream(command, replace(limits, nice=SOUND_NICE))
+        yield from processes.stream(command, self._limits(plan, plan.duration_s, voice.bitrate_bps))
 
     def extract_texts(self, source: str, plan: Plan, report: Report) -> Iterator[EncodedPiece]:
         """Give all subtitles of a source; those with nothing in them are left out."""

@@ -7,7 +7,6 @@ network but for a source that is a URL. Without, the limits and the empty enviro
 from __future__ import annotations
 
 import itertools
-import os
 import resource
 import shutil
 import subprocess
@@ -32,8 +31,7 @@ class Limits:
     """What one run may use; a run that goes over is killed.
 
     `file_bytes` bounds each file it writes, `stall_s` the time without progress. The memory is
-    address space, of which threads reserve far more than they use. `nice` is how far it steps back
-    for others, as nice(1) counts.
+    address space, of which threads reserve far more than they use.
     """
 
     wall_s: float = 3600
@@ -42,11 +40,9 @@ class Limits:
     file_bytes: int = 16 * GIB
     memory_bytes: int = 16 * GIB
     files: int = 256
-    nice: int = 0
 
     def apply(self) -> None:
         """Bind this process to the limits; call it between fork and exec."""
-        os.nice(self.nice)
         for kind, most in (
             (resource.RLIMIT_CPU, self.cpu_s),
             (resource.RLIMIT_FSIZE, self.file_bytes),
