@@ -40,10 +40,11 @@ class PublicWeb:
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Send a body and give the answer's status."""
-        connection = self._open(self._parse(url))
+        target = self._parse(url)
+        connection = self._open(target)
         sent = {"User-Agent": AGENT, "Content-Length": str(len(body)), **headers}
         with self._bounded(connection):
-            connection.request("POST", self._parse(url).request_uri, body, sent, preload_content=False)
+            connection.request("POST", target.request_uri, body, sent, preload_content=False)
             return connection.getresponse().status
 
     def _parse(self, url: str) -> Url:

@@ -45,7 +45,9 @@ def store_sheet(platform: Platform, video: Video, plan: Plan, piece: Piece, made
     """Store a chunk's part of the storyboard; may run twice, with the same bytes."""
     sheet = storyboard.sheet(plan, piece)
     assert sheet is not None  # noqa: S101  the encoder makes one only where the plan has it
-    _put(platform, paths.thumbs(video.id, video.version, paths.sheet_name(sheet.first)), made.data)
+    packaging.put(
+        platform, paths.thumbs(video.id, video.version, paths.sheet_name(sheet.first)), made.data
+    )
 
 
 def publish(platform: Platform, video: Video, renditions: Sequence[Rendition]) -> None:
@@ -57,9 +59,11 @@ def publish(platform: Platform, video: Video, renditions: Sequence[Rendition]) -
     root, tree = paths.root(video.id), paths.tree(video.id, video.version)
     above = f"{paths.version_folder(video.version)}/{paths.THUMBS}/"
     for folder, prefix in ((f"{tree}/{paths.THUMBS}", ""), (root, above)):
-        _put(platform, f"{folder}/{paths.STORYBOARD}", storyboard.webvtt(plan, prefix).encode())
-        _put(platform, f"{folder}/{paths.STORYBOARD_JSON}", storyboard.describe(plan, prefix).encode())
-        _put(platform, f"{folder}/{paths.POSTER}", poster)
+        packaging.put(platform, f"{folder}/{paths.STORYBOARD}", storyboard.webvtt(plan, prefix).encode())
+        packaging.put(
+            platform, f"{folder}/{paths.STORYBOARD_JSON}", storyboard.describe(plan, prefix).encode()
+        )
+        packaging.put(platform, f"{folder}/{paths.POSTER}", poster)
 
 
 def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbnail:
@@ -140,7 +144,3 @@ def _picture(
     gop = b"".join(storage.stream(key, frame.offset, frame.size_bytes))
     film = storage.read(paths.init(video_id, frame.version, name)) + gop
     return platform.encoder.picture(film, frame.index, width, height, form)
-
-
-def _put(platform: Platform, key: str, body: bytes) -> None:
-    platform.storage.put(key, body, paths.mime_type(key))

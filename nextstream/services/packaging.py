@@ -83,8 +83,8 @@ def _store(
     for made in slices:
         number = made.segment.number
         if number == 1:
-            _put(platform, paths.init(video.id, video.version, name), track.init)
-        _put(platform, paths.segment(video.id, video.version, name, number), made.body)
+            put(platform, paths.init(video.id, video.version, name), track.init)
+        put(platform, paths.segment(video.id, video.version, name, number), made.body)
         segments.append(made.segment)
     return tuple(segments)
 
@@ -142,8 +142,9 @@ def write_manifests(
 
 
 def _write(platform: Platform, key: str, text: str) -> None:
-    _put(platform, key, text.encode())
+    put(platform, key, text.encode())
 
 
-def _put(platform: Platform, key: str, body: bytes) -> None:
+def put(platform: Platform, key: str, body: bytes) -> None:
+    """Store a file of a video under the media type of its name; may run twice."""
     platform.storage.put(key, body, paths.mime_type(key))

@@ -106,7 +106,7 @@ def put(platform: Platform, account: Account, video_id: str, label: Label, data:
         raise SubtitlesInvalid(f"The video has {UPLOADS_MAX} subtitles; remove some first.")
     text = captions.write(captions.read(data))
     key = paths.uploaded_text(video.id, label.name)
-    platform.storage.put(key, text.encode(), paths.mime_type(key))
+    packaging.put(platform, key, text.encode())
     added = Rendition(
         label.name,
         TEXT_CODEC,
@@ -177,9 +177,9 @@ def _store(platform: Platform, video: Video, about: Rendition, body: bytes) -> R
     segment = Segment(1, round(_plan_of(video).duration_s * TIMESCALE), len(body))
     stored = replace(about, segments=(segment,))
     key = paths.text(video.id, video.version, about.name)
-    platform.storage.put(key, body, paths.mime_type(key))
+    packaging.put(platform, key, body)
     playlist = f"{paths.tree(video.id, video.version)}/{about.name}/{paths.PLAYLIST}"
-    platform.storage.put(playlist, hls.text(stored).encode(), paths.mime_type(playlist))
+    packaging.put(platform, playlist, hls.text(stored).encode())
     return stored
 
 
