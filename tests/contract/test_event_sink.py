@@ -54,7 +54,10 @@ class KafkaStream:
 
     def __post_init__(self) -> None:
         self.sink = KafkaSink(self.servers, Topic(self.topic), wait_s=WAIT_S)
-        self.sink.send([happen("warm.up", "none", NOW)])  # the topic is made by the first message
+        # The first message makes the topic; a Kafka just started numbers no producers for a while.
+        patient = KafkaSink(self.servers, Topic(self.topic), wait_s=60)
+        patient.send([happen("warm.up", "none", NOW)])
+        patient.close()
 
     def bodies(self) -> Sequence[dict[str, Any]]:
         found = [
