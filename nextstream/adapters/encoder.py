@@ -27,6 +27,9 @@ from nextstream.settings import Settings
 PICTURE_WAIT_S = 5.0  # how long a picture waits for others to be done
 LEAST_WALL_S = 600  # what any piece may take, however short it is
 SPARE_BYTES = 64 * 1024**2
+# Somebody waits for the opening chunk to watch, so all else steps back for it: to a third of its share
+# of a processor that both want, and alike among themselves.
+REST_NICE = 5
 
 
 class FfmpegEncoder:
@@ -54,6 +57,8 @@ class FfmpegEncoder:
         """Make all rungs of a chunk in one decode."""
         threads = plan.threads or self._threads
         limits = self._limits(plan, piece.frames / plan.rate, max(r.maxrate_bps for r in plan.rungs))
+        if piece.first_frame == 0 and piece.frames <= plan.segment_frames:
+            limits = replace(limits, nice=0)
         with self._scratch.folder(plan.most_bytes(piece)) as folder:
 
             def make(of: str | None) -> damage.Words:
@@ -118,6 +123,7 @@ class FfmpegEncoder:
             cpu_s=int(wall_s * max(1, self._settings.threads_each) * max(1, len(plan.rungs))),
             file_bytes=SPARE_BYTES + int(length_s * bitrate_bps) // 8 * 4,
             memory_bytes=self._settings.encode_max_memory_bytes,
+            nice=REST_NICE,
         )
 
 

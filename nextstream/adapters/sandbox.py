@@ -7,6 +7,7 @@ network but for a source that is a URL. Without, the limits and the empty enviro
 from __future__ import annotations
 
 import itertools
+import os
 import resource
 import shutil
 import subprocess
@@ -31,7 +32,8 @@ class Limits:
     """What one run may use; a run that goes over is killed.
 
     `file_bytes` bounds each file it writes, `stall_s` the time without progress. The memory is
-    address space, of which threads reserve far more than they use.
+    address space, of which threads reserve far more than they use. `nice` is how far it steps back
+    for others, as nice(1) counts.
     """
 
     wall_s: float = 3600
@@ -40,9 +42,11 @@ class Limits:
     file_bytes: int = 16 * GIB
     memory_bytes: int = 16 * GIB
     files: int = 256
+    nice: int = 0
 
     def apply(self) -> None:
         """Bind this process to the limits; call it between fork and exec."""
+        os.nice(self.nice)
         for kind, most in (
             (resource.RLIMIT_CPU, self.cpu_s),
             (resource.RLIMIT_FSIZE, self.file_bytes),
@@ -73,13 +77,23 @@ def _walls(program: str, *, network: bool) -> list[str]:
         "--unshare-all",
         *(("--share-net",) if network else ()),  # a source in S3 is read by range
         "--die-with-parent",
-        "--new-session",  # no terminal to push input into (CVE-2017-5226)
+        # No terminal to push input into (CVE-2017-5226). A worker has none, and stays one session:
+        # Linux shares processors out by session first, and `nice` counts only within one (sched(7)).
+        *(("--new-session",) if _has_terminal() else ()),
         *("--cap-drop", "ALL"),
         *("--dev", "/dev"),
         *("--tmpfs", "/tmp"),  # noqa: S108  the sandbox's own, and empty
         *_shown((*_SYSTEM, *(_NETWORK if network else ()))),
         *("--ro-bind", program, program),
     ]
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _shown(paths: Sequence[str]) -> list[str]:

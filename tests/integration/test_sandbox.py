@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +15,12 @@ import psutil
 import pytest
 
 from nextstream.adapters import processes, sandbox
+from nextstream.adapters.encoder import REST_NICE, FfmpegEncoder
 from nextstream.adapters.sandbox import Limits
+from nextstream.domain import ladder, plan
+from nextstream.domain.plan import Kind
 from nextstream.errors import EncoderFailed, EncoderTimeout, SourceNotVideo
+from nextstream.settings import Settings
 from tests import sources
 from tests.conftest import do_without
 
@@ -79,6 +85,48 @@ def test_without_bubblewrap_a_program_runs_with_its_limits(monkeypatch: pytest.M
     monkeypatch.setattr(sandbox, "obstacle", lambda _: "it is not installed")
     assert sandbox.enclose([BASH, "-c", "true"]) == [BASH, "-c", "true"]
     assert inside("ulimit -n; ulimit -c") == f"{processes.PROBING.files}\n0"
+
+
+def test_a_program_steps_back_for_others_as_far_as_it_is_told() -> None:
+    own = os.nice(0)
+    assert inside("nice", limits=Limits(nice=3)) == str(own + 3)
+
+
+@pytest.mark.usefixtures("walls")
+def test_a_program_of_a_worker_shares_its_session_so_that_its_nice_counts() -> None:
+    """One of a terminal gets a session of its own: it could push keys into the terminal."""
+    script = (
+        "import os\n"
+        "from nextstream.adapters import processes, sandbox\n"
+        f"with processes.started(['{BASH}', '-c', 'echo on; sleep 61'], sandbox.Limits()) as program:\n"
+        "    program.stdout.readline()\n"
+        "    import psutil\n"
+        "    (inner,) = [p for p in psutil.Process().children(True) if p.name() == 'sleep']\n"
+        "    assert os.getsid(inner.pid) == os.getsid(0), (os.getsid(inner.pid), os.getsid(0))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], start_new_session=True, check=True, timeout=60)
+
+
+def test_all_other_pieces_step_back_for_the_opening_chunk(tmp_path: Path) -> None:
+    source, own = str(sources.steady(tmp_path / "source.mp4", seconds=20)), os.nice(0)
+    encoder = FfmpegEncoder(Settings(scratch_dir=tmp_path))
+    found = encoder.probe(source, 1)
+    assert found.video
+    rungs = ladder.choose(found.video, (120,), found.video.rate, 30)
+    made = plan.make(found, rungs, ladder.voices(found.audio), "ultrafast", 12)
+    nices: list[int] = []
+
+    def note(_: object) -> None:
+        family = psutil.Process().children()
+        nices[-1:] = [p.nice() - own for p in family if p.name().startswith(("bwrap", "ffmpeg"))]
+
+    for piece in made.pieces:
+        nices.append(-1)
+        if piece.kind is Kind.VIDEO:
+            list(encoder.encode(source, made, piece, note))
+        else:
+            list(map(note, encoder.encode_audio(source, made, made.voices[0])))
+    assert nices == [0, REST_NICE, REST_NICE, REST_NICE]
 
 
 def test_a_program_that_says_nothing_is_stopped_within_two_seconds_of_its_cancel() -> None:
