@@ -1,16 +1,18 @@
 # make up       start everything on this machine         make test     the whole suite: check, then tests
 # make check    formatting, lint, types, import rules    make pins     pin the newest dependencies
+# make audit    look for known holes in what we depend on
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 # Twice the cores: most tests wait for servers.
 JOBS   ?= $(shell echo $$((2 * $$(nproc))))
-CODE   := nextstream web gateway tasks tests celeryconfig.py
+RUNS   := nextstream web gateway tasks celeryconfig.py
+CODE   := $(RUNS) tests
 
 # The newest of everything that runs on the oldest Python we support.
 PIN    := --quiet --upgrade --no-header --python-version 3.11
 
-.PHONY: up test check pins clean
+.PHONY: up test check audit pins clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.installed
@@ -24,6 +26,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(RUNS) 2> /dev/null  # what it skips
+
+# Asks the public list of advisories, which CI may not reach.
+audit: $(VENV)/.installed-dev
+	$(BIN)/pip-audit --no-deps --disable-pip --requirement requirements.txt
 
 pins: $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

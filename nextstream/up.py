@@ -184,7 +184,7 @@ def _ready(settings: Settings, password: str | None, took_s: float) -> Ready:
 
 
 def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  compared
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  compared  # nosec B104
 
 
 def _socket_path(data: Path) -> Path:

@@ -117,7 +117,7 @@ def _by_body(login: Login) -> Response:
         {
             "access_token": tokens.issue(login),
             "refresh_token": login.refresh_token,
-            "token_type": "Bearer",
+            "token_type": "Bearer",  # RFC 6750  # nosec B105
             "expires_in": http.platform().settings.access_token_s,
             "scope": " ".join(login.session.scopes),
         }

@@ -82,7 +82,7 @@ def _walls(program: str, *, network: bool) -> list[str]:
         *(("--new-session",) if _has_terminal() else ()),
         *("--cap-drop", "ALL"),
         *("--dev", "/dev"),
-        *("--tmpfs", "/tmp"),  # noqa: S108  the sandbox's own, and empty
+        *("--tmpfs", "/tmp"),  # noqa: S108  the sandbox's own, and empty  # nosec B108
         *_shown((*_SYSTEM, *(_NETWORK if network else ()))),
         *("--ro-bind", program, program),
     ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree as ET  # it writes, and reads nothing  # nosec B405
 
 from nextstream.domain import hls, labels, paths
 from nextstream.domain.video import Purpose, Rendition

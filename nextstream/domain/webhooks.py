@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from nextstream.domain.events import Event
 
-SECRET_PREFIX = "whsec_"  # noqa: S105  the specification's, and no secret
+SECRET_PREFIX = "whsec_"  # noqa: S105  the specification's, and no secret  # nosec B105
 SECRET_BYTES = 24
 
 # Seconds until each next try: soon at first, for a receiver that restarts, then ever more slowly,

@@ -43,7 +43,7 @@ def persist(step: Callable[[], T], patience_s: float, go_on: Callable[[], None] 
 def pause_s(tries: int) -> float:
     """Give the seconds to wait: doubled each time, with jitter, so that not all come back at once."""
     longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(tries, 10))
-    return random.uniform(FIRST_PAUSE_S / 2, longest)  # noqa: S311  nothing secret
+    return random.uniform(FIRST_PAUSE_S / 2, longest)  # noqa: S311  nothing secret  # nosec B311
 
 
 class _Patient:

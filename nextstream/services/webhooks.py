@@ -243,7 +243,7 @@ def _put_off(platform: Platform, tried: Delivery) -> Delivery:
     if pause is None:
         return replace(tried, outcome=Outcome.FAILED)
     # Jitter, so that a receiver that comes back isn't met by everything at once.
-    jitter = random.uniform(0.9, 1.1)  # noqa: S311  no secret
+    jitter = random.uniform(0.9, 1.1)  # noqa: S311  no secret  # nosec B311
     return replace(tried, due_at=platform.clock.now() + pause * jitter)
 
 

@@ -74,7 +74,7 @@ class SqlTurns:
                 version,
                 piece.name,
                 piece.kind,
-                requests.get(video_id),
+                requests.get(video_id),  # a dict  # nosec B113
                 attempt,
                 urgencies[place],
             )

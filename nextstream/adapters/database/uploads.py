@@ -26,7 +26,7 @@ from nextstream.domain.video import State
 from nextstream.errors import ClaimLost, UploadNotFound
 from nextstream.ports import Upload, Usage
 
-FREE = {"token": None, "lease_until": None, "asked": False}  # what `save` leaves to the heartbeat
+FREE = {"token": None, "lease_until": None, "asked": False}  # what `save` leaves to the heartbeat  # nosec B105
 NO_ROOM = (State.FAILED, State.CANCELLED)  # such videos have nothing stored
 
 
