@@ -55,6 +55,9 @@ class Settings:
     events_kept_s: int = _set(
         30 * 86400, "Seconds an event that was sent is kept in the database; two days at the least."
     )
+    audit_kept_s: int = _set(
+        400 * 86400, "Seconds a line of the audit log is kept; 0 keeps them for ever."
+    )
     host: str = _set("127.0.0.1", "Address that `nextstream up` listens on.")
     port: int = _set(8000, "Port that `nextstream up` listens on.")
     public_url: str = _set("", "Address users reach the gateway at; empty takes it from each request.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nextstream.errors import NextStreamError
-from nextstream.services import logins, operations, purging, reconciling, upload_ends
+from nextstream.services import audit, logins, operations, purging, reconciling, upload_ends
 from tasks import platform
 from tasks.celery import app
 
@@ -13,8 +13,9 @@ PASSES = (NextStreamError,)
 
 @app.task(name="upkeep.prune", throws=PASSES)
 def prune() -> int:
-    """Remove events that were sent long ago, and logins that are over."""
-    return operations.prune(platform.current()) + logins.prune(platform.current())
+    """Remove events that were sent long ago, logins that are over, and old lines of the audit log."""
+    here = platform.current()
+    return operations.prune(here) + logins.prune(here) + audit.prune(here)
 
 
 @app.task(name="upkeep.relay", throws=PASSES)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from nextstream.domain.accounts import Scope
-from nextstream.services import accounts, api_keys, logins
+from nextstream.services import accounts, api_keys, logins, quotas
 from web import account_bodies, http, tokens
 
 blueprint = Blueprint("account", __name__, url_prefix="/api/v1/auth")
@@ -60,6 +60,13 @@ def end_session(session_id: str) -> Response:
     """End one session; its tokens die at once."""
     logins.end_session(http.platform(), tokens.account(), session_id, http.origin())
     return Response(status=204)
+
+
+@blueprint.get("/quota")
+def get_quota() -> Response:
+    """Tell how much the account may bring in, and how much of it is used."""
+    allowed, used = quotas.stand(http.platform(), tokens.account())
+    return http.answer(account_bodies.quota(allowed, used))
 
 
 @blueprint.get("/keys")

@@ -8,7 +8,8 @@ from typing import Any
 from nextstream.domain.accounts import Account
 from nextstream.domain.api_keys import ApiKey
 from nextstream.domain.sessions import Session
-from nextstream.ports import AuditEntry
+from nextstream.ports import AuditEntry, Usage
+from nextstream.services.quotas import Quota
 
 
 def account(found: Account) -> dict[str, Any]:
@@ -24,7 +25,22 @@ def account(found: Account) -> dict[str, Any]:
 
 def account_to_operator(found: Account) -> dict[str, Any]:
     """Describe an account to an operator."""
-    return {**account(found), "disabled_at": _time(found.disabled_at)}
+    return {
+        **account(found),
+        "disabled_at": _time(found.disabled_at),
+        "quota_bytes": found.quota_bytes,
+        "quota_minutes": found.quota_minutes,
+        "quota_uploads": found.quota_uploads,
+    }
+
+
+def quota(allowed: Quota, used: Usage) -> dict[str, Any]:
+    """Describe what an account may have, where null is any, and what it has."""
+    return {
+        "bytes": {"allowed": allowed.size_bytes or None, "used": used.size_bytes},
+        "minutes": {"allowed": allowed.minutes or None, "used": round(used.duration_s / 60, 2)},
+        "uploads": {"allowed": allowed.uploads or None, "used": used.uploads},
+    }
 
 
 def session(found: Session, current_id: str | None) -> dict[str, Any]:

@@ -15,6 +15,9 @@ blueprint = Blueprint("operators", __name__, url_prefix="/api/v1")
 
 Limit = Annotated[int, Field(ge=1, le=100)]
 Place = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Quota = Annotated[int, Field(ge=0, le=2**31 - 1)] | None  # null is that of all again, 0 is any
+
+QUOTAS = ("quota_bytes", "quota_minutes", "quota_uploads")
 
 
 class AccountPage(BaseModel):
@@ -29,6 +32,9 @@ class AccountChange(http.Body):
 
     role: Role | None = None
     disabled: bool | None = None
+    quota_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    quota_minutes: Quota = None
+    quota_uploads: Quota = None
 
 
 class AuditPage(BaseModel):
@@ -59,17 +65,26 @@ def get_account(account_id: str) -> Response:
 
 @blueprint.patch("/accounts/<account_id>")
 def change_account(account_id: str) -> Response:
-    """Change an account's role, or disable or enable it; what it may no longer do ends at once."""
+    """Change an account's role or quotas, or disable it; what it may no longer do ends at once."""
     caller, wish = tokens.account(), http.read_json(AccountChange)
+    quotas = {name: getattr(wish, name) for name in QUOTAS if name in wish.model_fields_set}
     changed = accounts.change(
         http.platform(),
         caller,
         account_id,
         wish.role,
         disabled=wish.disabled,
+        quotas=quotas,
         origin=http.origin(),
     )
     return http.answer(account_bodies.account_to_operator(changed))
+
+
+@blueprint.delete("/accounts/<account_id>/sessions")
+def end_sessions_of(account_id: str) -> Response:
+    """Log an account out everywhere; its API keys stay."""
+    ended = accounts.end_all_sessions(http.platform(), tokens.account(), account_id, http.origin())
+    return http.answer({"sessions_ended": ended})
 
 
 @blueprint.get("/audit")

@@ -37,7 +37,10 @@ SCOPES: dict[Role, frozenset[Scope]] = {
 
 @dataclass(frozen=True)
 class Account:
-    """Someone who can log in; `name` is kept in lower case."""
+    """Someone who can log in; `name` is kept in lower case.
+
+    What an operator has allowed it goes before the quotas of all: None is theirs, 0 is any.
+    """
 
     id: str
     name: str
@@ -45,6 +48,9 @@ class Account:
     role: Role
     created_at: datetime
     disabled_at: datetime | None = None
+    quota_bytes: int | None = None
+    quota_minutes: int | None = None
+    quota_uploads: int | None = None
 
     @property
     def scopes(self) -> frozenset[Scope]:

@@ -1,9 +1,10 @@
-"""The audit log: what is written there stays."""
+"""The audit log: what is written there stays as it is, until it is old."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from nextstream.domain.audit import Deed
@@ -22,6 +23,10 @@ class Audit(Protocol):
 
     def add(self, deed: Deed) -> None:
         """Write a line."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Remove the lines from before a time, some at once, and count them; call it again until 0."""
         ...
 
     def page(

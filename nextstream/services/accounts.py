@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -158,19 +158,37 @@ def change(
     role: Role | None = None,
     *,
     disabled: bool | None = None,
+    quotas: Mapping[str, Any] | None = None,
     origin: Origin = NOWHERE,
 ) -> Account:
-    """Change an account's role, or disable or enable it; an operator can't do so to themself.
+    """Change an account's role or quotas, or disable or enable it; an operator can't do so to themself.
 
-    So there is always one left. Tokens and keys lose what the role hasn't at once. Raises
-    NotAllowed and AccountNotFound.
+    So there is always one left. Tokens and keys lose what the role hasn't at once. `quotas` are by
+    their names in Account. Raises NotAllowed and AccountNotFound.
     """
     demand(operator, Action.OPERATE)
     if account_id == operator.id:
         raise NotAllowed("Let another operator change your own account.")
     with platform.database.transaction() as tx:
+        account = _change(platform, tx, _find(tx, account_id), role, disabled, operator.id, origin)
+        return _set_quotas(platform, tx, account, quotas or {}, operator.id, origin)
+
+
+def end_all_sessions(
+    platform: Platform, operator: Account, account_id: str, origin: Origin = NOWHERE
+) -> int:
+    """End all sessions of an account, for an operator, and count them; may run twice.
+
+    Its API keys stay. Raises NotAllowed and AccountNotFound.
+    """
+    demand(operator, Action.OPERATE)
+    with platform.database.transaction() as tx:
         account = _find(tx, account_id)
-        return _change(platform, tx, account, role, disabled, operator.id, origin)
+        ended = end_sessions(platform, tx, account.id, "operator", keep=None)
+        who = {"actor_id": operator.id, "subject_id": account.id}
+        facts: dict[str, Any] = {"account_id": account.id, "sessions_ended": ended}
+        audit.note(platform, tx, "auth.sessions_ended", origin, **who, **facts)
+    return ended
 
 
 def _change(
@@ -216,6 +234,25 @@ def _set_disabled(
     action = "auth.disabled" if disabled else "auth.enabled"
     facts = {"account_id": account.id}
     audit.note(platform, tx, action, origin, actor_id=by, subject_id=account.id, **facts)
+    return changed
+
+
+def _set_quotas(
+    platform: Platform,
+    tx: Transaction,
+    account: Account,
+    quotas: Mapping[str, Any],
+    by: str,
+    origin: Origin,
+) -> Account:
+    """Give an account quotas of its own; None is the quota of all again."""
+    changed = replace(account, **quotas)
+    if changed != account:
+        tx.accounts.save(changed)
+        facts = {"account_id": account.id, **quotas}
+        audit.note(
+            platform, tx, "auth.quotas_changed", origin, actor_id=by, subject_id=account.id, **facts
+        )
     return changed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from nextstream.domain.access import Action, demand
@@ -36,6 +37,19 @@ def note(
     )
     facts = {name: value for name, value in (("by", actor_id), ("subject", subject_id)) if value}
     tx.outbox.add(happen(action, key, now, origin.request_id, result=result, **facts, **data))
+
+
+def prune(platform: Platform) -> int:
+    """Remove lines that are older than they are kept, and count them; may run twice."""
+    if not platform.settings.audit_kept_s:
+        return 0
+    before, count = platform.clock.now() - timedelta(seconds=platform.settings.audit_kept_s), 0
+    while True:
+        with platform.database.transaction() as tx:
+            removed = tx.audit.prune(before)
+        count += removed
+        if not removed:
+            return count
 
 
 def page(

@@ -136,6 +136,18 @@ def test_the_audit_log_is_read_newest_first_by_actor_and_action(database: Databa
         assert [entry.deed for entry in tx.audit.page(None, 9, None, "auth.3")] == [deeds[3]]
 
 
+def test_old_lines_of_the_audit_log_are_removed_and_the_others_keep_their_places(
+    database: Database,
+) -> None:
+    with database.transaction() as tx:
+        for time in (NOW, NOW, LATER):
+            tx.audit.add(replace(DEED, time=time))
+        [*_, last] = tx.audit.page(None, 9)[::-1]
+    with database.transaction() as tx:
+        assert (tx.audit.prune(LATER), tx.audit.prune(LATER)) == (2, 0)
+        assert tx.audit.page(None, 9) == [last]
+
+
 # Many at once.
 
 PASSWORD = "correct horse battery"

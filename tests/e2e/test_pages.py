@@ -210,6 +210,8 @@ def test_an_operator_changes_an_account_and_sees_it_in_the_log(page: Page, site:
         expect(rows).not_to_have_count(shown)
     page.get_by_label(f"Role of {user.name}").select_option("viewer")
     row = page.get_by_role("row", name=user.name)
+    row.get_by_role("button", name="Log out everywhere").click()
+    expect(row.get_by_role("button", name="Sessions ended: 1")).to_be_visible()
     row.get_by_role("button", name="Disable").click()
     expect(row.get_by_role("button", name="Enable")).to_be_visible()
     assert user.get("/api/v1/auth/me").status_code == 401

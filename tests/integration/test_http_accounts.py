@@ -118,6 +118,33 @@ def test_an_operator_changes_accounts_and_the_log_tells_who_did(site: Site) -> N
     assert PASSWORD not in json.dumps(operator.get("/api/v1/audit").json())
 
 
+def test_an_operator_gives_an_account_quotas_of_its_own_and_takes_them_back(site: Site) -> None:
+    operator, user = site.user(Role.OPERATOR), site.user()
+    path = f"/api/v1/accounts/{user.account_id}"
+    changed = operator.patch(path, json={"quota_bytes": 10, "quota_uploads": 0}).json()
+    assert [changed[f"quota_{name}"] for name in ("bytes", "minutes", "uploads")] == [10, None, 0]
+    assert user.get("/api/v1/auth/quota").json()["bytes"] == {"allowed": 10, "used": 0}
+    refused = user.put("/api/v1/uploads/a.mp4", data=b"x" * 11)
+    assert (refused.status_code, problem(refused)["code"]) == (413, "quota_exceeded")
+    assert operator.patch(path, json={"role": "uploader"}).json()["quota_bytes"] == 10
+    assert operator.patch(path, json={"quota_bytes": None}).json()["quota_bytes"] is None
+    assert user.put("/api/v1/uploads/a.mp4", data=b"x" * 11).status_code == 201
+    [newest, *_] = operator.get("/api/v1/audit", params={"action": "auth.quotas_changed"}).json()[
+        "items"
+    ]
+    assert newest["data"] == {"account_id": user.account_id, "quota_bytes": None}
+
+
+def test_an_operator_logs_an_account_out_everywhere_and_its_keys_stay(site: Site) -> None:
+    operator, user = site.user(Role.OPERATOR), site.user()
+    key = user.post("/api/v1/auth/keys", json={"name": "ci", "scopes": ["videos:read"]}).json()["key"]
+    path = f"/api/v1/accounts/{user.account_id}/sessions"
+    assert operator.delete(path).json() == {"sessions_ended": 1}
+    assert user.get(ME).status_code == 401
+    assert site.guest().get(ME, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert operator.delete(path).json() == {"sessions_ended": 0}
+
+
 def test_the_audit_log_and_the_accounts_are_paged_to_their_ends(site: Site) -> None:
     operator = site.user(Role.OPERATOR)
     places, before = [], None

@@ -92,8 +92,9 @@ def _plain(sql: str | None) -> str:
 def test_migrating_again_changes_nothing(url: str, engine: Engine) -> None:
     migrate(url)
     with engine.begin() as connection:
-        row = "('a', 'a', 'a', 'viewer', '2030-01-01', NULL)"
-        connection.execute(text(f"INSERT INTO accounts VALUES {row}"))
+        names = "(id, name, password_hash, role, created_at)"
+        row = "('a', 'a', 'a', 'viewer', '2030-01-01')"
+        connection.execute(text(f"INSERT INTO accounts {names} VALUES {row}"))
     migrate(url)
     with engine.begin() as connection:
         assert connection.execute(text("SELECT count(*) FROM accounts")).scalar_one() == 1

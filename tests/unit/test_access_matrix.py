@@ -126,12 +126,14 @@ DECISIONS = {
     "GET account.list_sessions": _own(200, Scope.ACCOUNT),
     "DELETE account.end_all_sessions": _own(200, Scope.ACCOUNT),
     "DELETE account.end_session": Decision(401, 404, 404, 204, 404, Scope.ACCOUNT),
+    "GET account.get_quota": _own(200, Scope.VIDEOS_READ),
     "GET account.list_keys": _own(200, Scope.ACCOUNT),
     "POST account.make_key": _own(201, Scope.ACCOUNT, body=_KEY),
     "DELETE account.revoke_key": Decision(401, 404, 404, 204, 404, Scope.ACCOUNT),
     "GET operators.list_accounts": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
     "GET operators.get_account": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
     "PATCH operators.change_account": Decision(401, 403, 403, 403, 200, Scope.ADMIN, {"role": "viewer"}),
+    "DELETE operators.end_sessions_of": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
     "GET operators.list_audit": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
 }
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nextstream import wiring
+from nextstream.adapters.clock import HandClock
 from nextstream.domain.accounts import Caller, Role, Scope
 from nextstream.domain.audit import Origin
 from nextstream.domain.events import Event
@@ -21,7 +22,7 @@ from nextstream.errors import (
     WrongPassword,
 )
 from nextstream.ports import Platform
-from nextstream.services import accounts, logins
+from nextstream.services import accounts, audit, logins
 
 PASSWORD = "correct horse battery"
 
@@ -179,6 +180,16 @@ def test_accounts_are_listed_by_name_to_their_end(platform: Platform) -> None:
         found += [account.name for account in page]
     assert (found, after) == (["ada", "boss", "carl", "dora", "eve"], None)
     assert [account.name for account in accounts.everyone(platform)] == found
+
+
+def test_old_lines_of_the_audit_log_are_forgotten_unless_all_are_kept() -> None:
+    clock = HandClock()
+    platform = wiring.in_memory(clock=clock)
+    accounts.register(platform, "ada", PASSWORD)
+    clock.advance(platform.settings.audit_kept_s + 1)
+    accounts.register(platform, "bob", PASSWORD)
+    forever = replace(platform, settings=replace(platform.settings, audit_kept_s=0))
+    assert (audit.prune(forever), audit.prune(platform), audit.prune(platform)) == (0, 1, 0)
 
 
 def test_closed_registration_leaves_adding_accounts_to_operators(platform: Platform) -> None:

@@ -24,7 +24,7 @@ from nextstream.errors import (
     UploadTooLarge,
 )
 from nextstream.ports import Platform, Upload
-from nextstream.services import library, resumable, upload_ends, uploads
+from nextstream.services import library, quotas, resumable, upload_ends, uploads
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
 FILM = b"film" * 25
@@ -89,6 +89,18 @@ def test_a_plain_upload_counts_as_well(platform: Platform) -> None:
         uploads.receive(tight, OWNER, "a.mp4", None, [FILM], len(FILM))
     with pytest.raises(UploadTooLarge):
         uploads.receive(tight, OWNER, "a.mp4", None, [FILM], None)
+
+
+def test_an_account_may_have_more_or_less_than_all(platform: Platform) -> None:
+    tight = limited(platform, quota_bytes=150, quota_uploads=1)
+    with tight.database.transaction() as tx:
+        tx.accounts.add(replace(OWNER, quota_bytes=250, quota_uploads=0))
+    assert create(tight)
+    assert create(tight)
+    with pytest.raises(QuotaExceeded):
+        create(tight)
+    allowed, used = quotas.stand(tight, OWNER)
+    assert (allowed, used.size_bytes, used.uploads) == (quotas.Quota(250, 0, 0), 200, 2)
 
 
 def test_an_upload_without_a_length_ends_at_the_quota(platform: Platform) -> None:

@@ -10,7 +10,7 @@ function describe(account, me) {
   names.set(account.id, account.name);
   const mine = account.id === me.id; // another operator may change it
   return row(account.name, mine ? account.role : chooseRole(account), words.when(account.created_at),
-    mine ? "" : toggle(account));
+    mine ? "" : toggle(account), mine ? "" : endSessions(account));
 }
 
 function chooseRole(account) {
@@ -29,6 +29,14 @@ function toggle(account) {
     const disabled = !account.disabled_at;
     const changed = await tell(() => call("PATCH", `/accounts/${account.id}`, { disabled }));
     if (changed) made.replaceWith(toggle(changed));
+  });
+  return made;
+}
+
+function endSessions(account) {
+  const made = button("Log out everywhere", async () => {
+    const done = await tell(() => call("DELETE", `/accounts/${account.id}/sessions`));
+    if (done) made.textContent = `Sessions ended: ${done.sessions_ended}`;
   });
   return made;
 }

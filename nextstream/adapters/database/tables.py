@@ -235,6 +235,9 @@ accounts = Table(
     Column("role", Word(Role), nullable=False),
     Column("created_at", Time, nullable=False),
     Column("disabled_at", Time),
+    Column("quota_bytes", BigInteger),
+    Column("quota_minutes", Integer),
+    Column("quota_uploads", Integer),
     UniqueConstraint("name"),
 )
 
@@ -288,6 +291,7 @@ audit = Table(
     Column("request_id", Text),
     Column("data", Value(TypeAdapter(dict[str, Any])), nullable=False),
     Index(None, "actor_id", "place"),
+    Index(None, "time"),
     sqlite_autoincrement=True,  # as in the outbox
 )
 

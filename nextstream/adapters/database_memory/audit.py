@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from nextstream.domain.audit import Deed
 from nextstream.ports import AuditEntry
@@ -16,7 +17,15 @@ class MemoryAudit:
 
     def add(self, deed: Deed) -> None:
         """Write a line."""
-        self._entries.append(AuditEntry(len(self._entries) + 1, deed))
+        place = self._entries[-1].place + 1 if self._entries else 1
+        self._entries.append(AuditEntry(place, deed))
+
+    def prune(self, before: datetime) -> int:
+        """Remove old lines."""
+        kept = [entry for entry in self._entries if entry.deed.time >= before]
+        removed = len(self._entries) - len(kept)
+        self._entries[:] = kept
+        return removed
 
     def page(
         self, before: int | None, limit: int, actor_id: str | None = None, action: str | None = None
