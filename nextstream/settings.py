@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from nextstream import machine
 from nextstream.domain.remote_urls import Network
+from nextstream.domain.video import Encryption
 from nextstream.errors import Misconfigured
 
 PREFIX = "NEXTSTREAM_"
@@ -83,6 +84,11 @@ class Settings:
         "Key that signs playback tickets, 32 characters or more; empty makes one and keeps it in the "
         "data folder.",
         secret=True,
+    )
+    encryption: str = _set(
+        "none",
+        "How segments of new encodes are stored and sent: `none` or `aes-128`, whose keys are sealed by "
+        "`secret_key`; an upload or re-encode may choose.",
     )
     access_token_s: int = _set(900, "Seconds an access token is valid.")
     refresh_token_s: int = _set(
@@ -295,6 +301,13 @@ class Settings:
         if not all(word.strip().isdigit() and int(word) % 2 == 0 for word in words):
             raise Misconfigured(f"{PREFIX}HEIGHTS must be even numbers with commas, as 1080,720,360.")
         return tuple(int(word) for word in words)
+
+    @property
+    def encrypts(self) -> bool:
+        """Tell whether new encodes are encrypted; raises Misconfigured."""
+        if self.encryption not in list(Encryption):
+            raise Misconfigured(f"{PREFIX}ENCRYPTION must be {' or '.join(Encryption)}.")
+        return self.encryption != Encryption.NONE
 
     @property
     def codec_names(self) -> tuple[str, ...]:

@@ -50,6 +50,10 @@ def transcode(settings: Settings, file: Path, out: Path, show: Show) -> Path:
     """
     if not file.is_file():
         raise NotAFile(f"There is no file {file}.")
+    if settings.encrypts:
+        raise BadRequest(
+            "Files that anyone may read can't be encrypted: leave NEXTSTREAM_ENCRYPTION out."
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FolderInUse(f"{out} is there already and not empty; choose another folder with --out.")
     with _folder_beside(out) as folder:

@@ -156,9 +156,12 @@ def _advance(viewer: Viewer, seconds: float, wait_s: float) -> None:
 
 
 @contextmanager
-def served(folder: Path, node_modules: Path) -> Iterator[str]:
-    """Serve a package at its root, the modules, and a page for each player; give the address."""
-    server = _Server(("127.0.0.1", 0), partial(_Files, folder, node_modules))
+def served(folder: Path, node_modules: Path, base_url: str = "") -> Iterator[str]:
+    """Serve a package at its root, the modules, and a page for each player; give the address.
+
+    The players take the package from `base_url`, where that is given.
+    """
+    server = _Server(("127.0.0.1", 0), partial(_Files, folder, node_modules, base_url))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -185,8 +188,8 @@ class _Files(SimpleHTTPRequestHandler):
         "": "application/octet-stream",
     }
 
-    def __init__(self, folder: Path, node_modules: Path, *arguments: Any) -> None:
-        self.folder, self.node_modules = folder, node_modules
+    def __init__(self, folder: Path, node_modules: Path, base_url: str, *arguments: Any) -> None:
+        self.folder, self.node_modules, self.base_url = folder, node_modules, base_url
         super().__init__(*arguments)
 
     def translate_path(self, path: str) -> str:
@@ -199,7 +202,8 @@ class _Files(SimpleHTTPRequestHandler):
             super().do_GET()
             return
         script, manifest = PLAYERS[self.path.rpartition("/")[2].replace("-", " ")]
-        page = PAGE.replace("PLAYER", script).replace("SOURCE", json.dumps(f"/{manifest}")).encode()
+        source = json.dumps(f"{self.base_url}/{manifest}")
+        page = PAGE.replace("PLAYER", script).replace("SOURCE", source).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))

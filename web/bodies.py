@@ -9,6 +9,7 @@ from nextstream.domain import paths
 from nextstream.domain.video import (
     AudioTrack,
     Caution,
+    Encryption,
     Failure,
     Rendition,
     SourceInfo,
@@ -40,10 +41,11 @@ def video(
         "version": found.version,
         "public_version": found.public_version,
         "priority": found.priority,
+        "encryption": found.encryption,
         "size_bytes": found.size_bytes,
         "created_at": found.created_at.isoformat(),
         "times": {state: at.isoformat() for state, at in found.state_times.items()},
-        "playback": _playback(found.id, base_url) | _pictures(found, base_url),
+        "playback": _playback(found, base_url) | _pictures(found, base_url),
         "progress": _progress(progress) if progress else None,
         "source": _source(found.source) if found.source else None,
         "renditions": [_rendition(each) for each in found.renditions],
@@ -62,9 +64,9 @@ def worker(found: Worker) -> dict[str, Any]:
     }
 
 
-def grant(video_id: str, base_url: str, granted: Grant) -> dict[str, Any]:
+def grant(granted: Grant, base_url: str) -> dict[str, Any]:
     """Describe a link to play by, with its end."""
-    urls = _playback(video_id, f"{base_url}/p/{granted.word}")
+    urls = _playback(granted.video, f"{base_url}/p/{granted.word}")
     return {"hls": urls["hls"], "dash": urls["dash"], "expires_at": granted.expires_at.isoformat()}
 
 
@@ -107,11 +109,13 @@ def event(entry: OutboxEntry) -> dict[str, Any]:
     return {"place": entry.place, "sent": entry.sent, "event": entry.event.body()}
 
 
-def _playback(video_id: str, base_url: str) -> dict[str, str]:
+def _playback(found: Video, base_url: str) -> dict[str, str | None]:
+    """Give the addresses players begin with; DASH has no AES-128, so an encrypted video isn't there."""
+    has_dash = found.encryption is Encryption.NONE
     return {
-        "hls": f"{base_url}/v/{video_id}/{paths.MASTER}",
-        "dash": f"{base_url}/v/{video_id}/{paths.MANIFEST}",
-        "page": f"{base_url}/watch/{video_id}",
+        "hls": f"{base_url}/v/{found.id}/{paths.MASTER}",
+        "dash": f"{base_url}/v/{found.id}/{paths.MANIFEST}" if has_dash else None,
+        "page": f"{base_url}/watch/{found.id}",
     }
 
 

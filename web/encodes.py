@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from pydantic import AfterValidator, Field
 
 from nextstream.domain import ladder
-from nextstream.domain.video import Options, Video
+from nextstream.domain.video import Encryption, Options, Video
 from nextstream.services import encodes, fleet, progress
 from web import bodies, http, tokens
 
@@ -57,6 +57,7 @@ class Wish(http.Body):
     preset: Annotated[str, AfterValidator(_preset)] | None = None
     crf: Annotated[int, Field(ge=10, le=51)] | None = None
     codecs: Annotated[list[Codec], Field(min_length=1)] | None = None
+    encryption: Annotated[Encryption, Field(strict=False)] | None = None
 
 
 @blueprint.post("/videos/<video_id>/cancel")
@@ -77,7 +78,7 @@ def reencode(video_id: str) -> Response:
     account, wish = tokens.account(), http.read_json(Wish)
     heights = tuple(wish.heights) if wish.heights else None
     codecs = tuple(wish.codecs) if wish.codecs else None
-    options = Options(heights, wish.preset, wish.crf, codecs)
+    options = Options(heights, wish.preset, wish.crf, codecs, wish.encryption)
     return _answer(encodes.reencode(http.platform(), account, video_id, options), 202)
 
 

@@ -54,6 +54,17 @@ def get_master(video_id: str) -> Response:
     return _tell(found, sharing)
 
 
+@blueprint.get(f"/v/<video_id>/v<int:version>/{paths.KEY}")
+@blueprint.get(f"/p/<ticket>/v/<video_id>/v<int:version>/{paths.KEY}")
+def get_key(video_id: str, version: int) -> Response:
+    """Give the key of a version's segments, to who may play them; nobody may keep it."""
+    platform = http.platform()
+    found = playback.key(platform, rights.admit(platform, video_id, g.ticket), version)
+    response = Response(found, content_type="application/octet-stream")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 @blueprint.get("/v/<video_id>/<path:name>")
 @blueprint.get("/p/<ticket>/v/<video_id>/<path:name>")
 def get_file(video_id: str, name: str) -> Response:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, abort, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from nextstream.domain.accounts import Account
-from nextstream.domain.video import Priority, Video
+from nextstream.domain.video import Encryption, Options, Priority, Video, Wishes
 from nextstream.errors import BadRequest, UploadIncomplete, UploadTooLarge
 from nextstream.services import imports, library, resumable, uploads
 from web import bodies, http, multipart, tokens, upload_slots, wire
+
+W = TypeVar("W", bound=StrEnum)
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
@@ -23,22 +26,22 @@ FORM_MAX_BYTES = 1024**2  # of a form, beside its file
 @blueprint.post("")
 def post() -> Response:
     """Take a form in: the file `file`, and before it, or in the query, a `title`."""
-    owner, priority = _admit(None), _priority()
+    owner, wishes = _admit(None), _wishes()
     boundary = request.mimetype_params.get("boundary")
     if request.mimetype != "multipart/form-data" or not boundary:
         abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
     form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file")
     title = request.args.get("title") or form.fields.get("title")
-    return _receive(owner, form.filename, title, form.blocks, None, g.request_id, priority)
+    return _receive(owner, form.filename, title, form.blocks, None, g.request_id, wishes)
 
 
 @blueprint.put("/<filename>")
 def put(filename: str) -> Response:
     """Take the body itself in, as `curl -T FILE` sends it; the query may have a `title`."""
     size_bytes = request.content_length
-    owner, priority = _admit(size_bytes), _priority()
+    owner, wishes = _admit(size_bytes), _wishes()
     title = request.args.get("title")
-    return _receive(owner, filename, title, _blocks(), size_bytes, g.request_id, priority)
+    return _receive(owner, filename, title, _blocks(), size_bytes, g.request_id, wishes)
 
 
 class Import(http.Body):
@@ -77,13 +80,19 @@ def _admit(size_bytes: int | None) -> Account:
     return owner
 
 
-def _priority() -> Priority:
-    """Read the query's `priority`; raises BadRequest."""
-    name = request.args.get("priority", Priority.NORMAL)
+def _wishes() -> Wishes:
+    """Read the query's `priority` and `encryption`; raises BadRequest."""
+    priority, encryption = _word("priority", Priority), _word("encryption", Encryption)
+    return Wishes(priority or Priority.NORMAL, Options(encryption=encryption))
+
+
+def _word(name: str, words: type[W]) -> W | None:
+    """Read a word of the query; raises BadRequest with those it may be."""
+    found = request.args.get(name)
     try:
-        return Priority(name)
+        return None if found is None else words(found)
     except ValueError as error:
-        raise BadRequest(f"priority: must be one of {', '.join(Priority)}") from error
+        raise BadRequest(f"{name}: must be one of {', '.join(words)}") from error
 
 
 def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:

@@ -85,7 +85,7 @@ def grant_playback(video_id: str) -> Response:
     """Give a link that plays a video for a while, whatever its visibility."""
     account, wish = tokens.account(), http.read_json(Grant)
     granted = rights.grant(http.platform(), account, video_id, wish.lifetime_s)
-    response = http.answer(bodies.grant(video_id, http.base_url(), granted), 201)
+    response = http.answer(bodies.grant(granted, http.base_url()), 201)
     if wish.cookie:
         streaming.set_ticket(response, video_id, granted)
     return response

@@ -18,6 +18,7 @@ POSTER = "poster.jpg"
 STORYBOARD = "storyboard.vtt"
 STORYBOARD_JSON = "storyboard.json"
 TEXT = "text.vtt"
+KEY = "key"
 
 MIME_TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",  # RFC 8216, section 4

@@ -41,6 +41,13 @@ class Priority(StrEnum):
     LOW = "low"
 
 
+class Encryption(StrEnum):
+    """How a video's segments are stored and sent; the key goes to who may play it."""
+
+    NONE = "none"
+    AES_128 = "aes-128"
+
+
 class Purpose(StrEnum):
     """Whom a track of sound or text is for, and what it holds."""
 
@@ -297,6 +304,18 @@ class Options:
     preset: str | None = None
     crf: int | None = None
     codecs: tuple[str, ...] | None = None
+    encryption: Encryption | None = None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What an upload asks of its encode: when it comes, and how it is done."""
+
+    priority: Priority = Priority.NORMAL
+    options: Options = Options()
+
+
+NO_WISHES = Wishes()
 
 
 @dataclass(frozen=True)
@@ -306,7 +325,8 @@ class Video:
     `version` is what is worked on, or was last; `public_version` is what players get, whose
     `renditions` these are. `revision` grows with every save and guards against lost updates.
     Playback tickets of another `ticket_epoch` are no longer good. From `playable_at` on the beginning
-    of this version can be watched, while the rest is encoded.
+    of this version can be watched, while the rest is encoded. `keys` are those of encrypted versions,
+    by their numbers, each sealed.
     """
 
     id: str
@@ -330,6 +350,12 @@ class Video:
     public_version: int | None = None
     priority: Priority = Priority.NORMAL
     options: Options = Options()
+    keys: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def encryption(self) -> Encryption:
+        """Tell how what plays is encrypted, or what comes, once that is planned."""
+        return Encryption.AES_128 if self.shown_version in self.keys else Encryption.NONE
 
     @property
     def shown_version(self) -> int:

@@ -85,6 +85,8 @@ from nextstream.errors.uploads import (
     UploadTooLarge,
 )
 from nextstream.errors.videos import (
+    KeyUnreadable,
+    NoDash,
     StaleVideo,
     SubtitlesInvalid,
     SubtitlesNotFound,
@@ -111,9 +113,11 @@ __all__ = [
     "InsufficientScope",
     "InvalidToken",
     "KeyNotFound",
+    "KeyUnreadable",
     "MediaError",
     "Misconfigured",
     "NextStreamError",
+    "NoDash",
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",

@@ -25,6 +25,18 @@ class VideoNotReady(NotFound):
     code, retryable = "video_not_ready", True
 
 
+class NoDash(NotFound):
+    """The video is encrypted with AES-128, which DASH doesn't have; play its master.m3u8 by HLS."""
+
+    code = "no_dash"
+
+
+class KeyUnreadable(NextStreamError):
+    """The key of this video can't be read; tell the operator that NEXTSTREAM_SECRET_KEY was changed."""
+
+    code, status = "key_unreadable", 500
+
+
 class StaleVideo(Conflict):
     """The video changed since it was read."""
 

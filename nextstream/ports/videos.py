@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -42,11 +42,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Access:
-    """What decides who may play a video."""
+    """What decides who may play a video, and the sealed keys of its encrypted versions."""
 
     owner_id: str
     visibility: Visibility
     ticket_epoch: int
+    keys: dict[int, str] = field(default_factory=dict)
 
 
 class Videos(Protocol):

@@ -14,6 +14,7 @@ from nextstream.domain.mp4 import Fragment, Movie
 from nextstream.domain.video import Rendition, Segment, Span, Video
 from nextstream.errors import NotFound, ObjectNotFound, VideoNotReady
 from nextstream.ports import Platform
+from nextstream.services import segments
 
 log = structlog.get_logger()
 
@@ -26,10 +27,12 @@ _RUN = struct.Struct(">BIQQ")  # track, segment, offset, bytes
 
 @dataclass(frozen=True)
 class Part:
-    """A run of the file's bytes, and the object they lie in."""
+    """A run of the file's bytes, and where they lie: in an object, or in a segment of a rendition."""
 
     key: str
     span: Span
+    rendition: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,17 @@ def stream(platform: Platform, download: Download, offset: int, size_bytes: int)
     for part in download.parts:
         first, last = max(offset - at, 0), min(end - at, part.span.size_bytes)
         if first < last:
-            yield from platform.storage.stream(part.key, part.span.offset + first, last - first)
+            yield from _read(platform, download.video, part, part.span.offset + first, last - first)
         at += part.span.size_bytes
         if at >= end:
             return
+
+
+def _read(platform: Platform, video: Video, part: Part, offset: int, size_bytes: int) -> Iterator[bytes]:
+    if not part.number:
+        return platform.storage.stream(part.key, offset, size_bytes)
+    where = (video.shown_version, part.rendition, part.number)
+    return segments.stream(platform, video, *where, offset, size_bytes)
 
 
 def _build(platform: Platform, video: Video, tracks: Sequence[Rendition]) -> Movie:
@@ -112,10 +122,11 @@ def _fragments(
     platform: Platform, video: Video, rendition: Rendition, segment: Segment
 ) -> list[Fragment]:
     """Read the moofs of a segment, and none of its samples."""
-    key = paths.segment(video.id, video.shown_version, rendition.name, segment.number)
+    where = (video.shown_version, rendition.name, segment.number)
 
     def read(offset: int, size_bytes: int) -> bytes:
-        return b"".join(platform.storage.stream(key, offset, size_bytes))
+        within = min(size_bytes, segment.size_bytes - offset)
+        return b"".join(segments.stream(platform, video, *where, offset, within))
 
     found, at = [], 0
     while at < segment.size_bytes:
@@ -145,4 +156,5 @@ def _read_index(
     rows = b"".join(platform.storage.stream(key, _HEAD.size, runs * _RUN.size))
     for track, number, offset, size_bytes in _RUN.iter_unpack(rows):
         name = tracks[track].name
-        yield Part(paths.segment(video.id, video.shown_version, name, number), Span(offset, size_bytes))
+        place = paths.segment(video.id, video.shown_version, name, number)
+        yield Part(place, Span(offset, size_bytes), name, number)

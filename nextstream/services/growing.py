@@ -35,6 +35,7 @@ class Growth:
     version: int
     renditions: tuple[Rendition, ...]
     segments: int
+    is_encrypted: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def _write(growth: Growth, name: str) -> str | None:
         return hls.master(growth.renditions, plan.rate, prefix, published.estimate(plan))
     for rendition in growth.renditions:
         if name == f"{folder}{rendition.name}/{paths.PLAYLIST}":
-            return hls.media(rendition, plan.target_s, ended=growth.segments == plan.segments)
+            ended = growth.segments == plan.segments
+            return hls.media(rendition, plan.target_s, ended=ended, encrypted=growth.is_encrypted)
     return None
 
 
@@ -111,4 +113,5 @@ def _look(tx: Transaction, video: Video) -> Growth | None:
     done = {name for name, piece in standing.items() if piece.state == "done"}
     count = published.prefix(plan, done, {head.name: len(head.segments) for head in heads})
     renditions = published.begin(plan, heads, count)
-    return Growth(plan, video.version, renditions, count) if count else None
+    is_encrypted = video.version in video.keys
+    return Growth(plan, video.version, renditions, count, is_encrypted) if count else None

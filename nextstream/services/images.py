@@ -10,7 +10,7 @@ from nextstream.domain.plan import GOPS_PER_SEGMENT, Piece, Plan
 from nextstream.domain.video import Rendition, Segment, Video
 from nextstream.errors import NotFound, VideoNotReady
 from nextstream.ports import EncodedPiece, Platform
-from nextstream.services import packaging
+from nextstream.services import packaging, segments
 
 POSTER_SIDE = 720  # no rung with a longer short side is a poster's
 POSTER_WITHIN_S = 60  # a poster from later on might tell too much
@@ -34,7 +34,7 @@ class Frame:
 class Thumbnail:
     """A picture that can be made: `etag` tells it from all others before it is."""
 
-    video_id: str
+    video: Video
     frame: Frame
     width: int
     height: int
@@ -55,7 +55,7 @@ def publish(platform: Platform, video: Video, renditions: Sequence[Rendition]) -
     plan = video.plan
     if plan is None or not plan.tile_frames or not plan.rungs:
         return
-    poster = _picture(platform, video.id, _best(video.version, renditions), "jpg")
+    poster = _picture(platform, video, _best(video.version, renditions), "jpg")
     root, tree = paths.root(video.id), paths.tree(video.id, video.version)
     above = f"{paths.version_folder(video.version)}/{paths.THUMBS}/"
     for folder, prefix in ((f"{tree}/{paths.THUMBS}", ""), (root, above)):
@@ -94,12 +94,12 @@ def _fit(video: Video, frames: Sequence[Frame], width: int) -> Thumbnail:
     height = max(1, round(width * frame.rendition.height / frame.rendition.width))
     place = f"{frame.segment.number}-{frame.offset}-{frame.index}"
     etag = f"{frame.version}-{frame.rendition.name}-{place}-{width}"
-    return Thumbnail(video.id, frame, width, height, etag)
+    return Thumbnail(video, frame, width, height, etag)
 
 
 def make(platform: Platform, found: Thumbnail, form: str) -> bytes:
     """Decode a thumbnail as `jpg` or `webp`; raises EncoderBusy and EncoderFailed."""
-    return _picture(platform, found.video_id, found.frame, form, (found.width, found.height))
+    return _picture(platform, found.video, found.frame, form, (found.width, found.height))
 
 
 def _best(version: int, renditions: Sequence[Rendition]) -> Frame:
@@ -135,12 +135,12 @@ def _frame(version: int, rung: Rendition, segment: Segment, gop: int, index: int
 
 
 def _picture(
-    platform: Platform, video_id: str, frame: Frame, form: str, size: tuple[int, int] | None = None
+    platform: Platform, video: Video, frame: Frame, form: str, size: tuple[int, int] | None = None
 ) -> bytes:
     """Read one GOP from storage, and decode it up to the frame."""
-    name, storage = frame.rendition.name, platform.storage
+    name, number = frame.rendition.name, frame.segment.number
     width, height = size or (frame.rendition.width, frame.rendition.height)
-    key = paths.segment(video_id, frame.version, name, frame.segment.number)
-    gop = b"".join(storage.stream(key, frame.offset, frame.size_bytes))
-    film = storage.read(paths.init(video_id, frame.version, name)) + gop
+    run = (frame.version, name, number, frame.offset, frame.size_bytes)
+    gop = b"".join(segments.stream(platform, video, *run))
+    film = platform.storage.read(paths.init(video.id, frame.version, name)) + gop
     return platform.encoder.picture(film, frame.index, width, height, form)

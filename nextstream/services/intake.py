@@ -11,7 +11,7 @@ from nextstream.domain.access import Action, demand
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
 from nextstream.domain.plan import PROBE
-from nextstream.domain.video import Failure, Priority, State, Video
+from nextstream.domain.video import NO_WISHES, Failure, State, Video, Wishes
 from nextstream.errors import (
     NextStreamError,
     SourceNotVideo,
@@ -52,7 +52,7 @@ def add_video(
     filename: str,
     title: str | None,
     request_id: str | None,
-    priority: Priority = Priority.NORMAL,
+    wishes: Wishes = NO_WISHES,
 ) -> Video:
     """Store a new video, whose bytes are still to come."""
     now = platform.clock.now()
@@ -65,7 +65,8 @@ def add_video(
         created_at=now,
         request_id=request_id,
         state_times={State.CREATED: now},
-        priority=priority,
+        priority=wishes.priority,
+        options=wishes.options,
     )
     tx.videos.add(video)
     tx.outbox.add(happen("video.created", video.id, now, request_id, owner_id=owner_id, filename=name))

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from nextstream.domain import dash, fmp4, hls, ladder, paths
+from nextstream.domain import dash, encryption, fmp4, hls, ladder, paths
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import Piece, Plan, Voice
 from nextstream.domain.video import Rendition, Segment, Video
 from nextstream.errors import EncoderFailed, SourceTruncated
 from nextstream.ports import EncodedPiece, Platform
+from nextstream.services import segments as stored
 from nextstream.services.claims import Reporter
 
 
@@ -84,7 +85,7 @@ def _store(
         number = made.segment.number
         if number == 1:
             put(platform, paths.init(video.id, video.version, name), track.init)
-        put(platform, paths.segment(video.id, video.version, name, number), made.body)
+        stored.put(platform, video, name, number, made.body)
         segments.append(made.segment)
     return tuple(segments)
 
@@ -123,22 +124,53 @@ def write_manifests(
     """Write every manifest, those that name others last, and give what these name; may run twice.
 
     Rungs that are too much alike are left out of them. Their files stay: who began to watch while
-    they were made plays them to their end.
+    they were made plays them to their end. An encrypted video has neither I-frame playlists nor DASH,
+    which doesn't know AES-128 of whole segments.
     """
-    assert video.plan is not None  # noqa: S101  a video that is encoding has one
-    rate, duration_s = video.plan.rate, video.plan.duration_s
-    target_s = video.plan.target_s  # what it was while the playlists grew
+    encrypted = video.version in video.keys
+    _write_playlists(platform, video, renditions, encrypted=encrypted)
+    kept = ladder.merge(renditions)
     tree, folder = paths.tree(video.id, video.version), f"{paths.version_folder(video.version)}/"
+    for where, prefix in ((tree, ""), (paths.root(video.id), folder)):
+        if encrypted:
+            platform.storage.remove(f"{where}/{paths.MANIFEST}")  # of a version that wasn't
+        _write_masters(platform, video, kept, where, prefix, encrypted=encrypted)
+    return kept
+
+
+def _write_playlists(
+    platform: Platform, video: Video, renditions: Sequence[Rendition], *, encrypted: bool
+) -> None:
+    assert video.plan is not None  # noqa: S101  a video that is encoding has one
+    target_s = video.plan.target_s  # what it was while the playlists grew
+    tree = paths.tree(video.id, video.version)
     for rendition in (each for each in renditions if not each.is_text):
-        _write(platform, f"{tree}/{rendition.name}/{paths.PLAYLIST}", hls.media(rendition, target_s))
-        if rendition.is_video:
+        text = hls.media(rendition, target_s, encrypted=encrypted)
+        _write(platform, f"{tree}/{rendition.name}/{paths.PLAYLIST}", text)
+        if rendition.is_video and not encrypted:
             key = f"{tree}/{rendition.name}/{paths.IFRAMES}"
             _write(platform, key, hls.iframes(rendition, target_s))
-    kept = ladder.merge(renditions)
-    for where, prefix in ((tree, ""), (paths.root(video.id), folder)):
+
+
+def _write_masters(
+    platform: Platform,
+    video: Video,
+    kept: Sequence[Rendition],
+    where: str,
+    prefix: str,
+    *,
+    encrypted: bool,
+) -> None:
+    """Write what a player begins with, into the folder `where`."""
+    assert video.plan is not None  # noqa: S101  a video that is encoding has one
+    rate, duration_s = video.plan.rate, video.plan.duration_s
+    if encrypted:
+        sent = [each if each.is_text else encryption.as_stored(each) for each in kept]
+        text = hls.master(sent, rate, prefix, encrypted=True)
+    else:
         _write(platform, f"{where}/{paths.MANIFEST}", dash.manifest(kept, rate, duration_s, prefix))
-        _write(platform, f"{where}/{paths.MASTER}", hls.master(kept, rate, prefix))
-    return kept
+        text = hls.master(kept, rate, prefix)
+    _write(platform, f"{where}/{paths.MASTER}", text)
 
 
 def _write(platform: Platform, key: str, text: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nextstream.domain import hls, lifecycle, paths
-from nextstream.errors import NotFound, ObjectNotFound, VideoNotReady
-from nextstream.ports import Platform, StoredObject
-from nextstream.services import growing
+from nextstream.domain.video import Encryption
+from nextstream.errors import NoDash, NotFound, ObjectNotFound, VideoNotReady
+from nextstream.ports import Access, Platform, StoredObject
+from nextstream.services import growing, segments
 from nextstream.services.growing import Playlist
 
 
@@ -37,11 +38,24 @@ def file(platform: Platform, video_id: str, name: str) -> StoredObject | Playlis
     except ObjectNotFound:
         grown = growing.playlist(platform, video_id, name) if name.endswith(".m3u8") else None
         if grown is None:
-            raise _missing(platform, video_id) from None
+            raise _missing(platform, video_id, name) from None
         return grown
 
 
-def _missing(platform: Platform, video_id: str) -> NotFound:
+def key(platform: Platform, access: Access, version: int) -> bytes:
+    """Give the 16 bytes that open a version's segments, to whom `rights.admit` let in.
+
+    Raises NotFound for a version that isn't encrypted, and KeyUnreadable.
+    """
+    found = segments.key_of(platform, access, version)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _missing(platform: Platform, video_id: str, name: str) -> NotFound:
     with platform.database.transaction() as tx:
         video = tx.videos.get(video_id)
+    if name.endswith(paths.MANIFEST) and video.encryption is not Encryption.NONE:
+        return NoDash()
     return NotFound() if video.state in lifecycle.ENDED else VideoNotReady()

@@ -14,7 +14,7 @@ from nextstream.domain import tickets
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
 from nextstream.domain.tickets import Ticket
-from nextstream.domain.video import Visibility
+from nextstream.domain.video import Video, Visibility
 from nextstream.errors import VideoNotFound
 from nextstream.ports import Access, Database, Platform
 from nextstream.services import library
@@ -32,6 +32,7 @@ _known: WeakKeyDictionary[Database, TTLCache[str, Access]] = WeakKeyDictionary()
 class Grant:
     """A ticket as it is given away, with its end."""
 
+    video: Video
     word: str
     expires_at: datetime
 
@@ -41,7 +42,7 @@ def grant(platform: Platform, account: Account, video_id: str, lifetime_s: int) 
     video = library.get(platform, account, video_id)
     expires_at = platform.clock.now() + timedelta(seconds=lifetime_s)
     ticket = Ticket(video.id, expires_at, video.ticket_epoch)
-    return Grant(tickets.write(ticket, platform.settings.secret_key), expires_at)
+    return Grant(video, tickets.write(ticket, platform.settings.secret_key), expires_at)
 
 
 def revoke(platform: Platform, account: Account, video_id: str, request_id: str | None) -> None:

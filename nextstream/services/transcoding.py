@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from nextstream.domain import acceptance, damage, ladder, lifecycle, paths, storyboard
+from nextstream.domain import acceptance, damage, encryption, ladder, lifecycle, paths, storyboard
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
@@ -115,10 +115,19 @@ def _note_plan(platform: Platform, task: Task, found: SourceInfo, plan: Plan) ->
             tx.pieces.finish(task, ())
             tx.pieces.add(task.video_id, task.version, [*plan.pieces, PUBLISH])
             now, video = platform.clock.now(), tx.videos.get(task.video_id)
-            tx.videos.save(lifecycle.move(video, State.ENCODING, now, source=found, plan=plan))
+            planned = {"source": found, "plan": plan, "keys": _keys(platform, video)}
+            tx.videos.save(lifecycle.move(video, State.ENCODING, now, **planned))
             tx.outbox.add(events.about(platform, video, "video.probed", **_describe(plan)))
 
     patience.persist(note, platform.settings.patience_s)
+
+
+def _keys(platform: Platform, video: Video) -> dict[int, str]:
+    """Give a video's keys, with a new one for this version if it is to be encrypted."""
+    if not _choose(platform.settings, video.options).encrypts:
+        return video.keys
+    sealed = encryption.seal(encryption.make_key(), platform.settings.secret_key)
+    return {**video.keys, video.version: sealed}
 
 
 def _note_encoded(platform: Platform, task: Task, video: Video, made: Sequence[Rendition]) -> None:

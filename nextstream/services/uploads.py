@@ -12,7 +12,7 @@ from types import TracebackType
 from nextstream.domain import lifecycle, paths
 from nextstream.domain.accounts import Account
 from nextstream.domain.uploading import Stage, part_bytes
-from nextstream.domain.video import Priority, State, Video
+from nextstream.domain.video import NO_WISHES, State, Video, Wishes
 from nextstream.errors import ClaimLost, UploadEmpty, UploadIncomplete
 from nextstream.ports import Platform, Transaction, Upload
 from nextstream.services import intake, quotas
@@ -31,7 +31,7 @@ def receive(
     blocks: Iterable[bytes],
     size_bytes: int | None,
     request_id: str | None = None,
-    priority: Priority = Priority.NORMAL,
+    wishes: Wishes = NO_WISHES,
 ) -> Video:
     """Take a file in as a new video and start its transcode; `size_bytes` is what the sender declared.
 
@@ -41,7 +41,7 @@ def receive(
     delays the work only.
     """
     check(platform, owner, size_bytes)
-    about = (filename, title, request_id, priority)
+    about = (filename, title, request_id, wishes)
     video, upload, room_bytes = _create(platform, owner, about, size_bytes)
     with ExitStack() as undo:
         undo.push(partial(_give_up, platform, upload))
@@ -58,7 +58,7 @@ def receive(
 def _create(
     platform: Platform,
     owner: Account,
-    about: tuple[str, str | None, str | None, Priority],
+    about: tuple[str, str | None, str | None, Wishes],
     size_bytes: int | None,
 ) -> tuple[Video, Upload, int]:
     """Store the video and the row that reserves its bytes; give both and the most it may have."""

@@ -45,6 +45,7 @@ PLAYED = {
     "GET downloads.get_download": {"name": "v720", "form": "mp4"},
     "GET images.get_thumbnail": {"form": "jpg"},
     "GET streaming.get_file": {"name": "v1/v720/init.mp4"},
+    "GET streaming.get_key": {"version": 1},
     "GET streaming.get_master": {},
 }
 

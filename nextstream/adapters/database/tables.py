@@ -135,6 +135,7 @@ videos = Table(
     Column("public_version", Integer),
     Column("priority", Word(Priority), nullable=False),
     Column("options", Value(TypeAdapter(Options)), nullable=False),
+    Column("keys", Value(TypeAdapter(dict[int, str])), nullable=False),
     Index(None, "created_at", "id"),
     Index(None, "owner_id", "created_at", "id"),
     Index(None, "visibility", "created_at", "id"),

@@ -46,7 +46,7 @@ class MemoryVideos:
     def access(self, video_id: str) -> Access:
         """Give who may play a video."""
         video = self.get(video_id)
-        return Access(video.owner_id, video.visibility, video.ticket_epoch)
+        return Access(video.owner_id, video.visibility, video.ticket_epoch, video.keys)
 
     def page(self, wanted: Wanted, before: str | None, limit: int) -> Sequence[Video]:
         """Give videos in their order; raises VideoNotFound where `before` isn't the owner's."""

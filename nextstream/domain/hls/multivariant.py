@@ -46,11 +46,14 @@ def master(
     rate: Fraction,
     prefix: str = "",
     estimates: Mapping[str, Rates] | None = None,
+    *,
+    encrypted: bool = False,
 ) -> str:
     """Write the multivariant playlist; `prefix`, such as `v1/`, stands before each URI.
 
     `estimates` replace measured rates, by rendition name, while it isn't known what will come;
-    a rendition with an estimate has no I-frame variant yet.
+    a rendition with an estimate has no I-frame variant yet. Nor has one that is `encrypted`: a whole
+    segment is, and a keyframe inside it can't be decrypted by itself (RFC 8216, 5.2).
     """
     guesses, target = estimates or {}, target_s(renditions)
     rates = {r.name: guesses.get(r.name) or bandwidth(r, target) for r in renditions if not r.is_text}
@@ -67,7 +70,8 @@ def master(
     lines += [line for group in groups for line in _audio_tags(group, prefix)]
     lines += _text_tags(texts, prefix)
     lines += [_with_subtitles(line) for line in variants] if texts else variants
-    lines += [_iframe_variant(r, target, prefix) for r in rungs if r.name not in guesses]
+    scrubbed = [] if encrypted else [r for r in rungs if r.name not in guesses]
+    lines += [_iframe_variant(r, target, prefix) for r in scrubbed]
     return "\n".join([*lines, ""])
 
 

@@ -14,15 +14,18 @@ from nextstream.domain.video import Rendition
 VERSION = 6  # RFC 8216, section 7: EXT-X-MAP in a playlist of more than I-frames
 
 
-def media(rendition: Rendition, target_s: int, *, ended: bool = True) -> str:
+def media(rendition: Rendition, target_s: int, *, ended: bool = True, encrypted: bool = False) -> str:
     """Write the media playlist that lies beside a rendition's segments.
 
-    Unless `ended` it may grow, and is played from its start. Segments may only be added.
+    Unless `ended` it may grow, and is played from its start. Segments may only be added. Those that
+    are `encrypted` have the key of their version, and their media sequence number as IV.
     """
     lines = _head(target_s, "VOD" if ended else "EVENT")
     if not ended:
         lines.append("#EXT-X-START:TIME-OFFSET=0")
     lines.append(f'#EXT-X-MAP:URI="{paths.INIT}"')
+    if encrypted:  # behind the map, which it so doesn't hold for: players take AES-128 of it otherwise
+        lines.append(f'#EXT-X-KEY:METHOD=AES-128,URI="../{paths.KEY}"')
     durations = _durations([s.ticks for s in rendition.segments], rendition.timescale)
     for segment, duration in zip(rendition.segments, durations, strict=True):
         lines += [f"#EXTINF:{duration},", paths.segment_name(segment.number)]
