@@ -90,6 +90,11 @@ class Settings:
         "How segments of new encodes are stored and sent: `none` or `aes-128`, whose keys are sealed by "
         "`secret_key`; an upload or re-encode may choose.",
     )
+    delivery: str = _set(
+        "through",
+        "Where players fetch segments: `through` us, from `s3` by signed URLs, or from a `cdn`.",
+    )
+    cdn_url: str = _set("", "Address of a CDN in front of the storage: `https://cdn.example/folder`.")
     access_token_s: int = _set(900, "Seconds an access token is valid.")
     refresh_token_s: int = _set(
         14 * 86400, "Seconds a login may go unused, and so a refresh token is valid."
@@ -308,6 +313,17 @@ class Settings:
         if self.encryption not in list(Encryption):
             raise Misconfigured(f"{PREFIX}ENCRYPTION must be {' or '.join(Encryption)}.")
         return self.encryption != Encryption.NONE
+
+    def check_delivery(self) -> None:
+        """Raise Misconfigured where players can't be sent to where they are to be sent."""
+        if self.delivery not in ("through", "s3", "cdn"):
+            raise Misconfigured(f"{PREFIX}DELIVERY must be through, s3 or cdn.")
+        if self.delivery == "s3" and not self.storage.startswith("s3://"):
+            raise Misconfigured(
+                f"{PREFIX}DELIVERY=s3 needs a {PREFIX}STORAGE_URL that begins with s3://."
+            )
+        if self.delivery == "cdn" and not self.cdn_url.startswith(("https://", "http://")):
+            raise Misconfigured(f"{PREFIX}DELIVERY=cdn needs a {PREFIX}CDN_URL, as https://cdn.example.")
 
     @property
     def codec_names(self) -> tuple[str, ...]:

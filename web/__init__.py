@@ -57,6 +57,7 @@ def create_app(platform: Platform, *services: str) -> Flask:
     Raises Misconfigured for a name that is none of them.
     """
     _check_key(platform.settings)
+    platform.settings.check_delivery()
     static = "static" if "pages" in services else None
     app = Flask("web", static_folder=static, static_url_path="/static")
     http.install(app, platform)

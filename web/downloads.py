@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from nextstream.domain import paths
 from nextstream.services import downloads
 from nextstream.services.downloads import Download
-from web import http, streaming
+from web import delivery, http, streaming
 
 blueprint = Blueprint("downloads", __name__)
 streaming.attend(blueprint)
@@ -23,13 +23,13 @@ _NO_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')  # what no system's file na
 @blueprint.get("/p/<ticket>/v/<video_id>/download/<name>.<any(mp4, m4a):form>")
 def get_download(video_id: str, name: str, form: str) -> Response:
     """Give a rung with sound as MP4, or a sound alone as M4A; whole, or a range of it."""
-    sharing = streaming.admit(video_id)
+    sharing = streaming.sharing(streaming.admit(video_id))
     found = downloads.find(http.platform(), video_id, name, sound=form == "m4a")
     response = Response(content_type=paths.mime_type(f".{form}"))
     response.headers["Content-Disposition"] = disposition(file_name(found, form))
     response.headers["Cache-Control"] = f"{sharing}, no-cache"  # a re-encode gives another file
     response.set_etag(found.etag)
-    start, size_bytes = streaming.offer(response, found.size_bytes)
+    start, size_bytes = delivery.offer(response, found.size_bytes)
     if request.method != "HEAD" and response.status_code in (200, 206):
         response.response = downloads.stream(http.platform(), found, start, size_bytes)
         response.direct_passthrough = True

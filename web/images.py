@@ -29,7 +29,8 @@ class Wish(BaseModel):
 @blueprint.get("/p/<ticket>/v/<video_id>/thumbnail.<any(jpg, webp):form>")
 def get_thumbnail(video_id: str, form: str) -> Response:
     """Give the frame that is shown at a time, decoded now; a browser that knows it costs nothing."""
-    wish, platform, sharing = http.read_query(Wish), http.platform(), streaming.admit(video_id)
+    wish, platform = http.read_query(Wish), http.platform()
+    sharing = streaming.sharing(streaming.admit(video_id))
     if not platform.settings.thumbnails_at_once:
         raise NotFound("This server makes no thumbnails.")
     found = images.find(platform, video_id, wish.time, wish.width)

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, g, request
-from pydantic import BaseModel, Field
-from werkzeug.wsgi import wrap_file
+from pydantic import BaseModel, BeforeValidator, Field
 
-from nextstream.domain import paths
+from nextstream.domain import paths, variants
+from nextstream.domain.variants import Wanted
 from nextstream.domain.video import Visibility
-from nextstream.ports import StoredObject
-from nextstream.services import growing, playback, rights
+from nextstream.ports import Access, StoredObject
+from nextstream.services import playback, rights
+from nextstream.services.growing import Playlist
 from nextstream.services.rights import Grant
-from web import http
+from web import delivery, http
 
 blueprint = Blueprint("streaming", __name__)
 
 IMMUTABLE = "max-age=31536000, immutable"
 TICKET_COOKIE = "ns_ticket"
-LOCATE_S = 60
+PREFLIGHT_S = 86400
 
 Height = Annotated[int, Field(ge=1, le=100_000)]
+Families = Annotated[frozenset[str], BeforeValidator(variants.read_families)]
 
 
-class Heights(BaseModel):
-    """Which variants a player is offered."""
+class Wish(BaseModel):
+    """Which variants a player is offered; `max_bandwidth` is in bits per second, with sound."""
 
     max_height: Height | None = None
     min_height: Height | None = None
+    codecs: Families | None = None
+    max_bandwidth: Annotated[int, Field(ge=1)] | None = None
+    device: Literal["phone", "tablet", "desktop", "tv"] | None = None
 
 
 def attend(others: Blueprint) -> None:
@@ -48,10 +51,17 @@ def take_ticket(_: str | None, values: dict[str, Any] | None) -> None:
 @blueprint.get(f"/v/<video_id>/{paths.MASTER}")
 @blueprint.get(f"/p/<ticket>/v/<video_id>/{paths.MASTER}")
 def get_master(video_id: str) -> Response:
-    """Give the master playlist, with the variants between two heights if the query has any."""
-    query, sharing = http.read_query(Heights), admit(video_id)
-    found = playback.master(http.platform(), video_id, query.max_height, query.min_height)
-    return _tell(found, sharing)
+    """Give the master playlist, with the variants that the query and the device want."""
+    wanted, access = _wanted(), admit(video_id)
+    return _offer(playback.master(http.platform(), video_id, wanted), paths.MASTER, access)
+
+
+@blueprint.get(f"/v/<video_id>/{paths.MANIFEST}")
+@blueprint.get(f"/p/<ticket>/v/<video_id>/{paths.MANIFEST}")
+def get_manifest(video_id: str) -> Response:
+    """Give the DASH manifest, as the master playlist."""
+    wanted, access = _wanted(), admit(video_id)
+    return _offer(playback.manifest(http.platform(), video_id, wanted), paths.MANIFEST, access)
 
 
 @blueprint.get(f"/v/<video_id>/v<int:version>/{paths.KEY}")
@@ -59,7 +69,7 @@ def get_master(video_id: str) -> Response:
 def get_key(video_id: str, version: int) -> Response:
     """Give the key of a version's segments, to who may play them; nobody may keep it."""
     platform = http.platform()
-    found = playback.key(platform, rights.admit(platform, video_id, g.ticket), version)
+    found = playback.key(platform, admit(video_id), version)
     response = Response(found, content_type="application/octet-stream")
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -68,37 +78,12 @@ def get_key(video_id: str, version: int) -> Response:
 @blueprint.get("/v/<video_id>/<path:name>")
 @blueprint.get("/p/<ticket>/v/<video_id>/<path:name>")
 def get_file(video_id: str, name: str) -> Response:
-    """Give a segment, playlist or manifest, or a range of it."""
-    sharing = admit(video_id)
-    stored = playback.file(http.platform(), video_id, name)
-    if isinstance(stored, growing.Playlist):
-        return _tell(stored, sharing)
-    response = Response(content_type=paths.mime_type(name))
-    response.headers["Cache-Control"] = _caching(name, sharing)
-    response.set_etag(stored.etag)
-    response.last_modified = stored.modified_at
-    start, size_bytes = offer(response, stored.size_bytes)
-    if request.method != "HEAD" and response.status_code in (200, 206):
-        _attach(response, stored, start, size_bytes)
-    return response
-
-
-def offer(response: Response, size_bytes: int) -> tuple[int, int]:
-    """Answer a request for a file of this size as its headers ask: whole, a range, or not again.
-
-    Gives the first byte and the number of bytes to send.
-    """
-    response.content_length = size_bytes
-    response.make_conditional(
-        request.environ,
-        accept_ranges=_wants_one_range(size_bytes),
-        complete_length=size_bytes,
-    )
-    response.headers["Accept-Ranges"] = "bytes"
-    if response.status_code != 206:
-        return 0, size_bytes
-    start, stop = response.content_range.start or 0, response.content_range.stop or 0
-    return start, stop - start
+    """Give a segment, playlist or manifest, or a range of it; or where a segment is to be had."""
+    platform, access = http.platform(), admit(video_id)
+    elsewhere = playback.elsewhere(platform, access, video_id, name) if request.method == "GET" else None
+    if elsewhere is not None:
+        return delivery.send_elsewhere(elsewhere, sharing(access))
+    return _send(playback.file(platform, video_id, name), name, access)
 
 
 def set_ticket(response: Response, video_id: str, granted: Grant) -> None:
@@ -114,13 +99,29 @@ def set_ticket(response: Response, video_id: str, granted: Grant) -> None:
     )
 
 
-def _tell(playlist: growing.Playlist, sharing: str) -> Response:
-    """Give a playlist; one that grows may be kept for half the time after which players ask again."""
-    response = Response(playlist.text, content_type=paths.mime_type(paths.MASTER))
-    kept = f"max-age={playlist.max_age_s}" if playlist.max_age_s else "no-cache"
-    response.headers["Cache-Control"] = f"{sharing}, {kept}"
-    response.add_etag()
-    return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
+def _wanted() -> Wanted:
+    """Read which variants a player wants, by its query and by Save-Data; raises BadRequest."""
+    query = http.read_query(Wish)
+    heights = [query.max_height, variants.DEVICES[query.device] if query.device else None]
+    most = min((height for height in heights if height), default=None)
+    if most is None and request.headers.get("Save-Data", "").lower() == "on":
+        most = variants.SAVED_HEIGHT
+    return Wanted(most, query.min_height, query.codecs, query.max_bandwidth)
+
+
+def _offer(found: StoredObject | Playlist, name: str, access: Access) -> Response:
+    """Send what a player chooses of, which Save-Data changes."""
+    response = _send(found, name, access)
+    response.vary.add("Save-Data")
+    return response
+
+
+def _send(found: StoredObject | Playlist, name: str, access: Access) -> Response:
+    """Send a file; a playlist that grows may be kept for half the time after which players ask again."""
+    if not isinstance(found, Playlist):
+        return delivery.send_stored(found, _caching(name, access))
+    kept = f"max-age={found.max_age_s}" if found.max_age_s else "no-cache"
+    return delivery.send_text(found.text.encode(), name, f"{sharing(access)}, {kept}")
 
 
 @blueprint.after_request
@@ -128,41 +129,26 @@ def allow_players(response: Response) -> Response:
     """Let players on any site read public files, errors included: a login plays no part there."""
     if request.path.startswith(("/v/", "/p/")):
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Allow-Headers"] = "Range"
+        response.headers["Access-Control-Allow-Headers"] = "Range, If-Range, If-None-Match"
         response.headers["Access-Control-Expose-Headers"] = (
-            f"Content-Length, Content-Range, {http.REQUEST_ID}"
+            f"Content-Length, Content-Range, ETag, {http.REQUEST_ID}"
         )
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Max-Age"] = PREFLIGHT_S
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
-def admit(video_id: str) -> str:
-    """Let the player in, and give who may share what it gets: `public` or `private`."""
-    access = rights.admit(http.platform(), video_id, g.ticket)
+def admit(video_id: str) -> Access:
+    """Let the player in, and give what that was decided by."""
+    return rights.admit(http.platform(), video_id, g.ticket)
+
+
+def sharing(access: Access) -> str:
+    """Give who may share what a player gets: `public` or `private`."""
     return "private" if access.visibility is Visibility.PRIVATE else "public"
 
 
-def _caching(name: str, sharing: str) -> str:
+def _caching(name: str, access: Access) -> str:
     """Give what caches may do: keep segments for ever, and ask for playlists each time."""
-    return f"{sharing}, {IMMUTABLE}" if paths.is_immutable(name) else f"{sharing}, no-cache"
-
-
-def _wants_one_range(size_bytes: int) -> bool:
-    """Tell whether to mind the Range header: one range of bytes; RFC 9110 14.2 lets us ignore others."""
-    wanted = request.range
-    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
-        return False
-    return wanted.ranges[0][0] >= -size_bytes  # the last bytes, and more of them than there are
-
-
-def _attach(response: Response, stored: StoredObject, start: int, size_bytes: int) -> None:
-    """Give a response the bytes its headers promise."""
-    storage = http.platform().storage
-    path = Path(storage.locate(stored.key, LOCATE_S))
-    body: Iterator[bytes]
-    if size_bytes == stored.size_bytes and path.is_absolute():
-        body = wrap_file(request.environ, path.open("rb"))  # type: ignore[assignment]  # gunicorn's sendfile
-    else:
-        body = storage.stream(stored.key, start, size_bytes)
-    response.response = body
-    response.direct_passthrough = True
+    return f"{sharing(access)}, {IMMUTABLE if paths.is_immutable(name) else 'no-cache'}"

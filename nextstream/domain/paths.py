@@ -37,6 +37,9 @@ _PUBLIC = re.compile(
 )
 
 
+_VERSION = re.compile(r"v([1-9]\d{0,5})/")
+
+
 def new_id() -> str:
     """Make a video id: 22 characters, 88 bits, safe in a URL and as a file's name."""
     return secrets.token_hex(11)
@@ -60,6 +63,12 @@ def partial(upload_id: str) -> str:
 def version_folder(version: int) -> str:
     """Give the folder name of one encode; it makes its segments immutable for caches."""
     return f"v{version}"
+
+
+def version_of(name: str) -> int | None:
+    """Give the encode that a public file's name is of; None for what lies above."""
+    found = _VERSION.match(name)
+    return int(found[1]) if found else None
 
 
 def tree(video_id: str, version: int) -> str:
@@ -117,6 +126,16 @@ def public(video_id: str, name: str) -> str:
 def mime_type(key: str) -> str:
     """Give the media type of a stored file by its ending."""
     return MIME_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
+
+
+def is_text(name: str) -> bool:
+    """Tell files that get much smaller when they are compressed."""
+    return name.endswith((".m3u8", ".mpd", ".vtt", ".json"))
+
+
+def is_segment(name: str) -> bool:
+    """Tell media from what names it: init segments and media segments, the bulk of all bytes."""
+    return name.endswith((".m4s", f"/{INIT}"))
 
 
 def is_immutable(name: str) -> bool:

@@ -87,6 +87,7 @@ from nextstream.errors.uploads import (
 from nextstream.errors.videos import (
     KeyUnreadable,
     NoDash,
+    NoVariant,
     StaleVideo,
     SubtitlesInvalid,
     SubtitlesNotFound,
@@ -118,6 +119,7 @@ __all__ = [
     "Misconfigured",
     "NextStreamError",
     "NoDash",
+    "NoVariant",
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",

@@ -31,6 +31,12 @@ class NoDash(NotFound):
     code = "no_dash"
 
 
+class NoVariant(NotFound):
+    """This video has no picture with any of these codecs; leave ?codecs= out to get what there is."""
+
+    code = "no_variant"
+
+
 class KeyUnreadable(NextStreamError):
     """The key of this video can't be read; tell the operator that NEXTSTREAM_SECRET_KEY was changed."""
 

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from nextstream.domain import hls, lifecycle, paths
-from nextstream.domain.video import Encryption
+from nextstream.domain import dash_filtering, hls, lifecycle, paths
+from nextstream.domain.variants import ANY, Wanted
+from nextstream.domain.video import Encryption, Visibility
 from nextstream.errors import NoDash, NotFound, ObjectNotFound, VideoNotReady
 from nextstream.ports import Access, Platform, StoredObject
 from nextstream.services import growing, segments
 from nextstream.services.growing import Playlist
 
+SIGNED_S = 3600  # a signed URL's life; players are told to forget it after half of that
+CDN_KEPT_S = 3600
 
-def master(
-    platform: Platform, video_id: str, max_height: int | None = None, min_height: int | None = None
-) -> Playlist:
-    """Give the master playlist with the variants within these heights, at least one.
 
-    Raises VideoNotFound and VideoNotReady.
+@dataclass(frozen=True)
+class Elsewhere:
+    """An address outside that has a file, and the seconds it may be remembered for."""
+
+    url: str
+    kept_s: int
+
+
+def master(platform: Platform, video_id: str, wanted: Wanted = ANY) -> StoredObject | Playlist:
+    """Give the master playlist with the variants that are wanted, at least one.
+
+    Raises VideoNotFound, VideoNotReady and NoVariant.
     """
-    found = file(platform, video_id, paths.MASTER)
+    return _filtered(platform, video_id, paths.MASTER, wanted, hls.filter_master)
+
+
+def manifest(platform: Platform, video_id: str, wanted: Wanted = ANY) -> StoredObject | Playlist:
+    """Give the DASH manifest as `master` does; raises NoDash as well."""
+    return _filtered(platform, video_id, paths.MANIFEST, wanted, dash_filtering.filter_manifest)
+
+
+def _filtered(
+    platform: Platform,
+    video_id: str,
+    name: str,
+    wanted: Wanted,
+    choose: Callable[[str, Wanted], str],
+) -> StoredObject | Playlist:
+    found = file(platform, video_id, name)
+    if wanted == ANY:
+        return found
     if not isinstance(found, Playlist):
         found = Playlist(platform.storage.read(found.key).decode())
-    text = hls.filter_master(found.text, max_height=max_height, min_height=min_height)
-    return replace(found, text=text)
+    return replace(found, text=choose(found.text, wanted))
 
 
 def file(platform: Platform, video_id: str, name: str) -> StoredObject | Playlist:
@@ -51,6 +78,23 @@ def key(platform: Platform, access: Access, version: int) -> bytes:
     if found is None:
         raise NotFound
     return found
+
+
+def elsewhere(platform: Platform, access: Access, video_id: str, name: str) -> Elsewhere | None:
+    """Give where a player fetches a segment from, where the settings say: elsewhere than from us.
+
+    A CDN gives what it has to everyone who knows the address, so of private videos only encrypted
+    segments are there. Raises NotFound for a name that can't be public.
+    """
+    settings = platform.settings
+    if settings.delivery == "through" or not paths.is_segment(name):
+        return None
+    key = paths.public(video_id, name)
+    if settings.delivery == "s3":
+        return Elsewhere(platform.storage.locate(key, SIGNED_S), SIGNED_S // 2)
+    if access.visibility is Visibility.PRIVATE and paths.version_of(name) not in access.keys:
+        return None
+    return Elsewhere(f"{settings.cdn_url.rstrip('/')}/{key}", CDN_KEPT_S)
 
 
 def _missing(platform: Platform, video_id: str, name: str) -> NotFound:

@@ -19,6 +19,7 @@ from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.adapters.storage_local import LocalStorage
 from nextstream.domain import dash, hls, paths
 from nextstream.domain.plan import PROBE
+from nextstream.domain.variants import Wanted
 from nextstream.domain.video import Purpose, State, Video
 from nextstream.services import transcoding
 from nextstream.settings import Settings
@@ -143,7 +144,9 @@ def test_the_master_above_the_version_folder_plays_too(tmp_path: Path) -> None:
     _, folder = transcode(sources.silent(tmp_path / "source.mp4", seconds=7), tmp_path / "storage")
     assert list(frames_of(folder.parent / paths.MASTER).values()) == [175, 175, 175]
     smaller = folder.parent / "smaller.m3u8"
-    smaller.write_text(hls.filter_master((folder.parent / paths.MASTER).read_text(), max_height=120))
+    smaller.write_text(
+        hls.filter_master((folder.parent / paths.MASTER).read_text(), Wanted(max_height=120))
+    )
     assert list(frames_of(smaller).values()) == [175]
 
 

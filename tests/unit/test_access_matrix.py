@@ -46,6 +46,7 @@ PLAYED = {
     "GET images.get_thumbnail": {"form": "jpg"},
     "GET streaming.get_file": {"name": "v1/v720/init.mp4"},
     "GET streaming.get_key": {"version": 1},
+    "GET streaming.get_manifest": {},
     "GET streaming.get_master": {},
 }
 

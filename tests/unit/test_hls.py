@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nextstream.domain import hls
 from nextstream.domain.hls import Rates
+from nextstream.domain.variants import Wanted
 from nextstream.domain.video import Purpose, Rendition, Segment, Span
 from tests.unit.tracks import NTSC, ladder, rung, subtitles, voice
 
@@ -390,7 +391,7 @@ def names_in(text: str) -> set[str]:
 def test_a_filter_keeps_what_is_in_bounds_or_else_what_is_nearest(
     bounds: dict[str, int], left: set[str]
 ) -> None:
-    text = hls.filter_master(FULL, **bounds)
+    text = hls.filter_master(FULL, Wanted(**bounds))
     assert names_in(text) == left
     assert {uri.split("/")[1] for _, uri in variants(text)} == left
     assert {p.uri.split("/")[1] for p in read(text).iframe_playlists} == left
@@ -398,7 +399,7 @@ def test_a_filter_keeps_what_is_in_bounds_or_else_what_is_nearest(
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_filter_only_takes_whole_lines_of_variants_away(low: int, high: int) -> None:
-    text = hls.filter_master(FULL, min_height=low, max_height=high)
+    text = hls.filter_master(FULL, Wanted(min_height=low, max_height=high))
     dropped = names_in(FULL) - names_in(text)
     sizes = {f"{int(name[1:]) * 16 // 9}x{name[1:]}" for name in dropped}
     expected = [
@@ -412,13 +413,13 @@ def test_a_filter_only_takes_whole_lines_of_variants_away(low: int, high: int) -
 
 def test_a_filter_measures_a_portrait_picture_by_its_short_side() -> None:
     portrait = [rung("v720", width=720, height=1280), rung("v360", width=360, height=640)]
-    text = hls.filter_master(hls.master(portrait, NTSC, "v1/"), max_height=720)
+    text = hls.filter_master(hls.master(portrait, NTSC, "v1/"), Wanted(max_height=720))
     assert names_in(text) == {"v720", "v360"}
 
 
 def test_a_filter_leaves_sound_alone() -> None:
     text = hls.master([voice("a0"), voice("a1", language="fra")], Fraction(25))
-    assert hls.filter_master(text, max_height=1) == text
+    assert hls.filter_master(text, Wanted(max_height=1)) == text
 
 
 def test_a_filter_is_not_fooled_by_what_is_quoted_or_by_foreign_line_ends() -> None:
@@ -431,6 +432,6 @@ def test_a_filter_is_not_fooled_by_what_is_quoted_or_by_foreign_line_ends() -> N
         "#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360\r\n"
         "low.m3u8"
     )
-    assert hls.filter_master(text, max_height=400) == (
+    assert hls.filter_master(text, Wanted(max_height=400)) == (
         "#EXTM3U\r\n# between\r\n\r\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360\r\nlow.m3u8"
     )

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from nextstream.domain import variants
 from nextstream.domain.hls.multivariant import IFRAME_VARIANT, VARIANT
+from nextstream.domain.variants import Variant, Wanted
 
 
-def filter_master(text: str, *, max_height: int | None = None, min_height: int | None = None) -> str:
-    """Drop the variants whose short side is out of bounds; the rest stays as it is, to the byte.
+def filter_master(text: str, wanted: Wanted) -> str:
+    """Drop the variants that aren't wanted; the rest stays as it is, to the byte.
 
-    Height is the short side, as in the ladder, so that a portrait 720x1280 is a 720. Where
-    nothing would be left, what is nearest to the bounds stays. Sound is never dropped.
+    Sound is never dropped. Keyframes stay with a variant of their size and codec. Raises NoVariant.
     """
     lines = text.split("\n")
-    sides = [_side(line) for line in lines]
-    offered = {side for side in sides if side}
-    least, most = min_height or 0, max_height or max(offered, default=0)
+    found = [_read(line) for line in lines]
+    offered = [v for v, line in zip(found, lines, strict=True) if v and line.startswith(VARIANT)]
+    kept = variants.choose(offered, wanted)
+    alike = {(each.height, each.family) for each in kept}
 
-    def miss(side: int) -> int:
-        return max(least - side, 0) + max(side - most, 0)
+    def stays(line: str, variant: Variant | None) -> bool:
+        if variant is None or variant in kept:
+            return True
+        return line.startswith(IFRAME_VARIANT) and (variant.height, variant.family) in alike
 
-    nearest = min(map(miss, offered), default=0)
-    kept = {side for side in offered if miss(side) == nearest}
-    return "\n".join(_keep(lines, [side is None or side in kept for side in sides]))
+    return "\n".join(_keep(lines, [stays(*pair) for pair in zip(lines, found, strict=True)]))
 
 
 def _keep(lines: Sequence[str], wanted: Sequence[bool]) -> Iterator[str]:
@@ -44,10 +46,17 @@ _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)')
 _RESOLUTION = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
-def _side(line: str) -> int | None:
-    """Give the short side a variant's tag states; None for other lines and for sound."""
+def _read(line: str) -> Variant | None:
+    """Give the picture that a variant's tag states; None for other lines and for sound."""
     if not line.startswith((VARIANT, IFRAME_VARIANT)):
         return None
-    attributes = dict(_ATTRIBUTE.findall(line.partition(":")[2]))
+    attributes: Mapping[str, str] = dict(_ATTRIBUTE.findall(line.partition(":")[2]))
     size = _RESOLUTION.match(attributes.get("RESOLUTION", ""))
-    return min(int(size[1]), int(size[2])) if size else None
+    if size is None:
+        return None
+    rate = attributes.get("BANDWIDTH", "0").strip()
+    return Variant(
+        min(int(size[1]), int(size[2])),
+        variants.family(attributes.get("CODECS", "").strip('"')),
+        int(rate) if rate.isdigit() else 0,
+    )

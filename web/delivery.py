@@ -1,0 +1,116 @@
+"""How a file's bytes get to a player: whole or by range, compressed, or from elsewhere."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+
+from flask import Response, request
+from werkzeug.wsgi import wrap_file
+
+from nextstream.domain import paths
+from nextstream.ports import StoredObject
+from nextstream.services.playback import Elsewhere
+from web import http
+
+LOCATE_S = 60
+WORTH_BYTES = 256  # less doesn't get smaller by as much as its headers grow
+LEVEL = 6
+
+
+def send_text(body: bytes, name: str, caching: str) -> Response:
+    """Give a text that was written now, compressed for who takes that."""
+    response = _begin(name, caching)
+    response.data = body
+    response.add_etag()
+    if _is_packed(len(body)):
+        _pack(response, body)
+    return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
+
+
+def send_stored(stored: StoredObject, caching: str) -> Response:
+    """Give a stored file as the request's headers ask: whole, a range, or not again."""
+    response = _begin(stored.key, caching)
+    response.last_modified = stored.modified_at
+    response.set_etag(stored.etag)
+    if paths.is_text(stored.key) and _is_packed(stored.size_bytes):
+        _pack(response, http.platform().storage.read(stored.key))
+        return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
+    start, size_bytes = offer(response, stored.size_bytes)
+    if request.method != "HEAD" and response.status_code in (200, 206):
+        _attach(response, stored, start, size_bytes)
+    return response
+
+
+def send_elsewhere(found: Elsewhere, sharing: str) -> Response:
+    """Send the player to where the bytes are; it may remember that while the address is good."""
+    response = Response(status=302)
+    response.headers["Location"] = found.url
+    response.headers["Cache-Control"] = f"{sharing}, max-age={found.kept_s}"
+    return response
+
+
+def offer(response: Response, size_bytes: int) -> tuple[int, int]:
+    """Answer a request for a file of this size as its headers ask: whole, a range, or not again.
+
+    Gives the first byte and the number of bytes to send.
+    """
+    response.content_length = size_bytes
+    response.make_conditional(
+        request.environ,
+        accept_ranges=_wants_one_range(size_bytes),
+        complete_length=size_bytes,
+    )
+    response.headers["Accept-Ranges"] = "bytes"
+    if response.status_code != 206:
+        return 0, size_bytes
+    start, stop = response.content_range.start or 0, response.content_range.stop or 0
+    return start, stop - start
+
+
+def _begin(name: str, caching: str) -> Response:
+    response = Response(content_type=paths.mime_type(name))
+    response.headers["Cache-Control"] = caching
+    if paths.is_text(name):
+        response.vary.add("Accept-Encoding")
+    return response
+
+
+def _is_packed(size_bytes: int) -> bool:
+    """Tell whether a text is compressed. A range is of the plain bytes, so that If-Range fits them."""
+    wanted = request.accept_encodings.quality("gzip") > 0 and "Range" not in request.headers
+    return wanted and size_bytes >= WORTH_BYTES
+
+
+def _pack(response: Response, body: bytes) -> None:
+    """Compress a body, under an ETag of its own (RFC 9110, 8.8.3.3)."""
+    response.data = gzip.compress(body, LEVEL, mtime=0)
+    response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(f"{response.get_etag()[0]}-gzip")
+
+
+def _wants_one_range(size_bytes: int) -> bool:
+    """Tell whether to mind the Range header: one range of bytes; RFC 9110 14.2 lets us ignore others."""
+    wanted = request.range
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return False
+    return wanted.ranges[0][0] >= -size_bytes  # the last bytes, and more of them than there are
+
+
+def _attach(response: Response, stored: StoredObject, start: int, size_bytes: int) -> None:
+    """Give a response the bytes its headers promise.
+
+    The server's own wrapper begins where the file stands and ends by Content-Length (PEP 3333), so
+    the kernel sends ranges too; any other one goes on to the file's end.
+    """
+    storage, environ = http.platform().storage, request.environ
+    path = storage.locate(stored.key, LOCATE_S)
+    body: Iterator[bytes]
+    if path.startswith("/") and (size_bytes == stored.size_bytes or "wsgi.file_wrapper" in environ):
+        file = open(path, "rb")  # noqa: PTH123, SIM115  the wrapper closes it; a Path costs as much again
+        file.seek(start)
+        body = wrap_file(environ, file)  # type: ignore[assignment]  # gunicorn's sendfile
+    else:
+        body = storage.stream(stored.key, start, size_bytes)
+    response.response = body
+    response.direct_passthrough = True
