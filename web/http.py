@@ -170,8 +170,8 @@ def secure(response: Response, *, over_https: bool) -> None:
     }
     if over_https:
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    for name, value in headers.items():
-        response.headers.setdefault(name, value)
+    chosen = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  it gives pairs otherwise
+    response.headers.extend({name: v for name, v in headers.items() if name.lower() not in chosen})
 
 
 def _forget(_: BaseException | None) -> None:

@@ -21,6 +21,12 @@ blueprint = Blueprint("streaming", __name__)
 IMMUTABLE = "max-age=31536000, immutable"
 TICKET_COOKIE = "ns_ticket"
 PREFLIGHT_S = 86400
+FOR_PLAYERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Range, If-Range, If-None-Match",
+    "Access-Control-Expose-Headers": f"Content-Length, Content-Range, ETag, {http.REQUEST_ID}",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 
 Height = Annotated[int, Field(ge=1, le=100_000)]
 Families = Annotated[frozenset[str], BeforeValidator(variants.read_families)]
@@ -128,14 +134,9 @@ def _send(found: StoredObject | Playlist, name: str, access: Access) -> Response
 def allow_players(response: Response) -> Response:
     """Let players on any site read public files, errors included: a login plays no part there."""
     if request.path.startswith(("/v/", "/p/")):
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Allow-Headers"] = "Range, If-Range, If-None-Match"
-        response.headers["Access-Control-Expose-Headers"] = (
-            f"Content-Length, Content-Range, ETag, {http.REQUEST_ID}"
-        )
+        response.headers.extend(FOR_PLAYERS)  # at once, since each that is set alone looks for itself
         if request.method == "OPTIONS":
             response.headers["Access-Control-Max-Age"] = PREFLIGHT_S
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
