@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
+from typing import Annotated
 
+from flask import Blueprint, Response, g, request
+from pydantic import Field
+
+from nextstream.domain.video import Encryption, Options, Wishes
 from nextstream.errors import OffsetConflict, UploadIncomplete
 from nextstream.ports import Upload
 from nextstream.services import direct_uploads, resumable
@@ -22,6 +26,7 @@ class Order(http.Body):
     filename: str = "video"
     max_bytes: int | None = None
     expires_s: int | None = None
+    encryption: Annotated[Encryption, Field(strict=False)] | None = None
 
 
 @blueprint.post("")
@@ -35,6 +40,7 @@ def create() -> Response:
         max_bytes=order.max_bytes,
         expires_s=order.expires_s,
         request_id=g.request_id,
+        encode=Wishes(options=Options(encryption=order.encryption)),
     )
     upload, secret = direct_uploads.create(http.platform(), owner, wish)
     url = f"{http.base_url()}{PREFIX}/{secret}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ from web import problems, wire
 log = structlog.get_logger()
 
 M = TypeVar("M", bound=BaseModel)
+W = TypeVar("W", bound=StrEnum)
 
 REQUEST_ID = "X-Request-ID"
 BODY_MAX_BYTES = 1024**2  # of anything but an upload
@@ -97,6 +100,14 @@ def read_query(model: type[M]) -> M:
         return model.model_validate(request.args.to_dict())
     except ValidationError as error:
         raise BadRequest(_explain(error)) from error
+
+
+def read_word(facts: Mapping[str, str], name: str, words: type[W]) -> W | None:
+    """Give one of some words by its name, None where it isn't said; raises BadRequest for others."""
+    try:
+        return words(facts[name]) if name in facts else None
+    except ValueError as error:
+        raise BadRequest(f"{name}: must be one of {', '.join(words)}") from error
 
 
 def read_revision() -> int | None:

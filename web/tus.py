@@ -13,6 +13,7 @@ from werkzeug.http import http_date
 from nextstream.domain import tus
 from nextstream.domain.accounts import Account
 from nextstream.domain.uploading import Stage
+from nextstream.domain.video import Encryption, Options, Wishes
 from nextstream.errors import BadRequest, NextStreamError, OffsetConflict, UploadTooLarge
 from nextstream.ports import Upload
 from nextstream.services import resumable
@@ -173,6 +174,7 @@ def _wish(owner: Account) -> resumable.Wish:
         partials=partials,
         idempotency_key=request.headers.get("Idempotency-Key"),
         request_id=g.request_id,
+        encode=Wishes(options=Options(encryption=http.read_word(facts, "encryption", Encryption))),
     )
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Blueprint, Response, abort, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Encryption, Options, Priority, Video, Wishes
-from nextstream.errors import BadRequest, UploadIncomplete, UploadTooLarge
+from nextstream.errors import UploadIncomplete, UploadTooLarge
 from nextstream.services import imports, library, resumable, uploads
 from web import bodies, http, multipart, tokens, upload_slots, wire
-
-W = TypeVar("W", bound=StrEnum)
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
@@ -82,17 +79,9 @@ def _admit(size_bytes: int | None) -> Account:
 
 def _wishes() -> Wishes:
     """Read the query's `priority` and `encryption`; raises BadRequest."""
-    priority, encryption = _word("priority", Priority), _word("encryption", Encryption)
+    priority = http.read_word(request.args, "priority", Priority)
+    encryption = http.read_word(request.args, "encryption", Encryption)
     return Wishes(priority or Priority.NORMAL, Options(encryption=encryption))
-
-
-def _word(name: str, words: type[W]) -> W | None:
-    """Read a word of the query; raises BadRequest with those it may be."""
-    found = request.args.get(name)
-    try:
-        return None if found is None else words(found)
-    except ValueError as error:
-        raise BadRequest(f"{name}: must be one of {', '.join(words)}") from error
 
 
 def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from nextstream.domain.access import Action, demand, may
 from nextstream.domain.accounts import Account
 from nextstream.domain.tus import Checksum
 from nextstream.domain.uploading import Stage, part_bytes
-from nextstream.domain.video import State
+from nextstream.domain.video import NO_WISHES, State, Wishes
 from nextstream.errors import (
     BadRequest,
     ChecksumMismatch,
@@ -61,6 +61,7 @@ class Wish:
     max_bytes: int | None = None
     idempotency_key: str | None = None
     request_id: str | None = None
+    encode: Wishes = NO_WISHES
 
     @property
     def fingerprint(self) -> str:
@@ -193,7 +194,8 @@ def _create(platform: Platform, owner: Account, wish: Wish) -> Upload:
         quotas.check(platform, tx, owner.id, 0 if wish.partials else length)
         upload = _make(platform, owner, wish, length)
         if not upload.is_partial:
-            video = intake.add_video(platform, tx, owner.id, wish.filename, wish.title, wish.request_id)
+            about = (wish.filename, wish.title, wish.request_id, wish.encode)
+            video = intake.add_video(platform, tx, owner.id, *about)
             tx.videos.save(lifecycle.move(video, State.UPLOADING, platform.clock.now()))
             upload = replace(upload, id=video.id, key=paths.source(video.id))
         tx.uploads.add(upload)
