@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from flask import Response, request
+from werkzeug.http import is_resource_modified
 from werkzeug.wsgi import wrap_file
 
 from nextstream.domain import paths
+from nextstream.errors import NotFound, PreconditionFailed
 from nextstream.ports import StoredObject
 from nextstream.services.playback import Elsewhere
 from web import http
@@ -53,12 +56,16 @@ def send_elsewhere(found: Elsewhere, sharing: str) -> Response:
 def offer(response: Response, size_bytes: int) -> tuple[int, int]:
     """Answer a request for a file of this size as its headers ask: whole, a range, or not again.
 
-    Gives the first byte and the number of bytes to send.
+    Gives the first byte and the number of bytes to send. Raises PreconditionFailed.
     """
     response.content_length = size_bytes
+    _check_age(response)
+    # What is asked under a condition comes before the range (RFC 9110, 13.2.2), which werkzeug turns.
+    etag, date = response.headers.get("ETag"), response.headers.get("Last-Modified")
+    is_wanted = is_resource_modified(request.environ, etag, last_modified=date)
     response.make_conditional(
         request.environ,
-        accept_ranges=_wants_one_range(size_bytes),
+        accept_ranges=is_wanted and _wants_one_range(size_bytes),
         complete_length=size_bytes,
     )
     response.headers["Accept-Ranges"] = "bytes"
@@ -89,9 +96,19 @@ def _pack(response: Response, body: bytes) -> None:
     response.set_etag(f"{response.get_etag()[0]}-gzip")
 
 
+def _check_age(response: Response) -> None:
+    """Raise PreconditionFailed where a file is newer than a client can use (RFC 9110, 13.1.4)."""
+    wanted, changed_at = request.if_unmodified_since, response.last_modified
+    if wanted and changed_at and changed_at > wanted and not request.if_match:
+        raise PreconditionFailed
+
+
 def _wants_one_range(size_bytes: int) -> bool:
-    """Tell whether to mind the Range header: one range of bytes; RFC 9110 14.2 lets us ignore others."""
-    wanted = request.range
+    """Tell whether to mind the Range header: one range of bytes, for GET; others we may ignore.
+
+    RFC 9110, 14.2.
+    """
+    wanted = request.range if request.method == "GET" else None
     if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
         return False
     return wanted.ranges[0][0] >= -size_bytes  # the last bytes, and more of them than there are
@@ -107,10 +124,18 @@ def _attach(response: Response, stored: StoredObject, start: int, size_bytes: in
     path = storage.locate(stored.key, LOCATE_S)
     body: Iterator[bytes]
     if path.startswith("/") and (size_bytes == stored.size_bytes or "wsgi.file_wrapper" in environ):
-        file = open(path, "rb")  # noqa: PTH123, SIM115  the wrapper closes it; a Path costs as much again
-        file.seek(start)
-        body = wrap_file(environ, file)  # type: ignore[assignment]  # gunicorn's sendfile
+        body = wrap_file(environ, _open(path, start))  # type: ignore[assignment]  # gunicorn's sendfile
     else:
         body = storage.stream(stored.key, start, size_bytes)
     response.response = body
     response.direct_passthrough = True
+
+
+def _open(path: str, start: int) -> BinaryIO:
+    """Open a file where its bytes are wanted from; raises NotFound where it was just removed."""
+    try:
+        file = open(path, "rb")  # noqa: PTH123, SIM115  the wrapper closes it; a Path costs as much again
+    except FileNotFoundError as error:
+        raise NotFound from error
+    file.seek(start)
+    return file
