@@ -135,6 +135,13 @@ def _secret(settings: Settings) -> str:
     return "chosen" if settings.secret_key else "kept in the data folder"
 
 
+def _delivery(settings: Settings) -> str:
+    settings.check_delivery()
+    form = "encrypted" if settings.encrypts else "in the clear"
+    where = {"through": "through the gateway", "s3": "from S3", "cdn": f"from {settings.cdn_url}"}
+    return f"segments are {form}, and come {where[settings.delivery]}"
+
+
 def _user(_: Settings) -> str:
     if os.getuid() == 0:
         raise Fault(
@@ -207,6 +214,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], str], bool], ...] = (
     ("disk space", _space, False),
     ("port", _port, True),
     ("secret key", _secret, True),
+    ("delivery", _delivery, True),
     ("user", _user, False),
     ("queue", _queue, True),
     ("database", _database, True),

@@ -80,6 +80,23 @@ def test_a_short_key_is_refused(settings: Settings) -> None:
     assert find(change(settings, secret_key="k" * 32), "secret key").ok
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"delivery": "post"}, "NEXTSTREAM_DELIVERY"),
+        ({"delivery": "s3"}, "NEXTSTREAM_STORAGE_URL"),
+        ({"delivery": "cdn"}, "NEXTSTREAM_CDN_URL"),
+        ({"encryption": "rot13"}, "NEXTSTREAM_ENCRYPTION"),
+    ],
+)
+def test_a_delivery_that_cannot_be_is_named_with_its_setting(
+    settings: Settings, changes: dict[str, str], named: str
+) -> None:
+    finding = find(change(settings, **changes), "delivery")
+    assert (finding.ok, finding.blocks) == (False, True)
+    assert named in finding.says
+
+
 def test_a_redis_that_does_not_answer_keeps_everything_from_starting(settings: Settings) -> None:
     finding = find(change(settings, redis_url="redis://127.0.0.1:1/0"), "queue")
     assert (finding.ok, finding.blocks) == (False, True)
