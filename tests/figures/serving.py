@@ -22,9 +22,11 @@ from pathlib import Path
 
 import requests
 
+from nextstream import wiring
+from nextstream.domain import paths
+from nextstream.domain.video import State, Video
 from nextstream.settings import Settings
 from tests import installation, servers
-from tests.installation import Installation
 
 SIZES = {"4 KiB": 4 * 1024, "100 KiB of sound": 100 * 1024, "2 MiB of picture": 2 * 1024**2}
 CONNECTIONS = 16
@@ -63,13 +65,13 @@ def main() -> None:
         through, redirecting = Path(folder, "through"), Path(folder, "redirecting")
         house = stack.enter_context(installation.running(through))
         nginx = stack.enter_context(run_nginx(Path(folder), through / "media"))
-        paths = {"nginx": nginx, "gateway": house.url}
-        video_id = store(house, through)
+        servers_of = {"nginx": nginx, "gateway": house.url}
+        video_id = store(through)
         for size in SIZES:
-            show(size, {name: (url, video_id) for name, url in paths.items()}, seconds)
+            show(size, {name: (url, video_id) for name, url in servers_of.items()}, seconds)
         env = {"NEXTSTREAM_DELIVERY": "cdn", "NEXTSTREAM_CDN_URL": nginx}
         other = stack.enter_context(installation.running(redirecting, env))
-        ways = {"nginx": (nginx, video_id), "redirect": (other.url, store(other, redirecting))}
+        ways = {"nginx": (nginx, video_id), "redirect": (other.url, store(redirecting))}
         show(next(iter(SIZES)), ways, seconds)
 
 
@@ -86,11 +88,13 @@ def show(size: str, ways: dict[str, tuple[str, str]], seconds: int) -> None:
         print(f"| {size} | {name} | {rates} | {share:.2f} |", flush=True)
 
 
-def store(house: Installation, folder: Path) -> str:
+def store(folder: Path) -> str:
     """Put files into the place of a video's segments, and give the video's id."""
-    film = folder.parent / "film.mp4"
-    film.write_bytes(b"no film")
-    video_id = str(house.upload(film)["id"])
+    settings = Settings(data_dir=folder, redis_url=wiring.MEMORY, kafka_servers=wiring.MEMORY)
+    platform, video_id = wiring.build(settings), paths.new_id()
+    with platform.database.transaction() as tx:
+        tx.videos.add(Video(video_id, "owner", "T", "t.mp4", platform.clock.now(), State.READY))
+    platform.database.close()
     place = folder / "media" / "videos" / video_id / PLACE
     place.mkdir(parents=True)
     for size_bytes in SIZES.values():
