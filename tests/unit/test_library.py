@@ -7,11 +7,13 @@ import pytest
 
 from nextstream import wiring
 from nextstream.adapters.clock import HandClock
+from nextstream.domain import variants
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.video import Video
 from nextstream.errors import NotAllowed, NotFound, StorageUnavailable, VideoNotFound, VideoNotReady
 from nextstream.ports import Platform, StoredObject, Wanted
 from nextstream.services import events, library, playback, purging, transcoding, uploads
+from nextstream.services.growing import Playlist
 
 ADA = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
 BOB = replace(ADA, id="bob", name="bob")
@@ -98,14 +100,17 @@ def test_a_removal_while_storage_is_away_takes_the_files_later(platform: Platfor
 
 def test_a_ready_video_has_a_master_that_names_what_is_there(platform: Platform) -> None:
     video = transcoding.run(platform, upload(platform).id, 1, slots=1)
-    text = playback.master(platform, video.id).text
+    stored = playback.master(platform, video.id)
+    assert isinstance(stored, StoredObject)
+    text = platform.storage.read(stored.key).decode()
     names = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert len(names) >= 3
     for name in names:
         assert isinstance(playback.file(platform, video.id, name), StoredObject)
-    small = playback.master(platform, video.id, max_height=360).text
-    assert set(small.splitlines()) < set(text.splitlines())
-    assert "RESOLUTION=640x360" in small
+    small = playback.master(platform, video.id, variants.Wanted(max_height=360))
+    assert isinstance(small, Playlist)
+    assert set(small.text.splitlines()) < set(text.splitlines())
+    assert "RESOLUTION=640x360" in small.text
 
 
 def test_a_file_that_may_still_come_is_not_ready(platform: Platform) -> None:
