@@ -147,7 +147,7 @@ class Upstream:
         status = f"{answer.status} {answer.reason or ''}".strip()
         response = Response(answer.stream(BLOCK_BYTES), status, headers)
         response.call_on_close(answer.close)  # a client that leaves ends the work for it
-        if answer.status >= 400 and _has_body(request):
+        if _has_body(request):  # the service may have answered before its end
             response.call_on_close(partial(wire.linger, environ))
         return response
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from nextstream.errors import NextStreamError
-from nextstream.services import audit, logins, operations, purging, reconciling, upload_ends
+from nextstream.services import (
+    audit,
+    idempotency,
+    logins,
+    operations,
+    purging,
+    reconciling,
+    upload_ends,
+)
 from tasks import platform
 from tasks.celery import app
 
@@ -13,9 +21,9 @@ PASSES = (NextStreamError,)
 
 @app.task(name="upkeep.prune", throws=PASSES)
 def prune() -> int:
-    """Remove events that were sent long ago, logins that are over, and old lines of the audit log."""
+    """Remove events that were sent long ago, logins that are over, old answers and audit lines."""
     here = platform.current()
-    return operations.prune(here) + logins.prune(here) + audit.prune(here)
+    return sum(each.prune(here) for each in (operations, logins, idempotency, audit))
 
 
 @app.task(name="upkeep.relay", throws=PASSES)

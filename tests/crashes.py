@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -132,7 +131,6 @@ class Client:
     dice: random.Random
     told: int = 0
     upload_id: str | None = None
-    key: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def upload(self, fuses: Iterator[Fuse]) -> Upload:
         """Send all, by one process after the other; gives the upload at its end."""
@@ -165,7 +163,7 @@ class Client:
 
     def _begin(self, platform: Platform) -> Upload:
         if self.upload_id is None:
-            wish = resumable.Wish(len(self.body), "clip.mp4", idempotency_key=self.key)
+            wish = resumable.Wish(len(self.body), "clip.mp4")
             self.upload_id = resumable.create(platform, OWNER, wish).id
             self._shrink(platform)
         with platform.database.transaction() as tx:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nextstream.domain.accounts import Scope
 from nextstream.services import accounts, api_keys, logins, quotas
-from web import account_bodies, http, tokens
+from web import account_bodies, http, idempotency, tokens
 
 blueprint = Blueprint("account", __name__, url_prefix="/api/v1/auth")
 
@@ -77,6 +77,7 @@ def list_keys() -> Response:
 
 
 @blueprint.post("/keys")
+@idempotency.once
 def make_key() -> Response:
     """Make an API key; `key` in the answer is shown this once."""
     caller, wish = tokens.account(), http.read_json(KeyWish)

@@ -12,9 +12,10 @@ SENT = (
     "Upload-Offset, Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Checksum"
 )
 READ = (
-    "Location, ETag, Link, Retry-After, Content-Range, X-Request-ID, X-Video-ID, Tus-Resumable, "
-    "Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, "
-    "Upload-Length, Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Expires"
+    "Location, ETag, Link, Retry-After, Content-Range, X-Request-ID, X-Video-ID, "
+    "Idempotent-Replayed, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, "
+    "Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Defer-Length, "
+    "Upload-Concat, Upload-Expires"
 )
 
 

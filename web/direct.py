@@ -11,7 +11,7 @@ from nextstream.domain.video import Encryption, Options, Wishes
 from nextstream.errors import OffsetConflict, UploadIncomplete
 from nextstream.ports import Upload
 from nextstream.services import direct_uploads, resumable
-from web import http, tokens, tus
+from web import http, idempotency, tokens, tus
 
 PREFIX = "/api/v1/uploads/direct"
 
@@ -30,6 +30,7 @@ class Order(http.Body):
 
 
 @blueprint.post("")
+@idempotency.once
 def create() -> Response:
     """Give a URL that takes one file, from whoever has it, until it expires."""
     owner, order = tokens.uploader(), http.read_json(Order)

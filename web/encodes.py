@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from nextstream.domain import ladder
 from nextstream.domain.video import Encryption, Options, Video
 from nextstream.services import encodes, fleet, progress
-from web import bodies, http, tokens
+from web import bodies, http, idempotency, tokens
 
 blueprint = Blueprint("encodes", __name__, url_prefix="/api/v1")
 
@@ -67,12 +67,14 @@ def cancel(video_id: str) -> Response:
 
 
 @blueprint.post("/videos/<video_id>/retry")
+@idempotency.once
 def retry(video_id: str) -> Response:
     """Do again what failed."""
     return _answer(encodes.retry(http.platform(), tokens.account(), video_id), 202)
 
 
 @blueprint.post("/videos/<video_id>/encodes")
+@idempotency.once
 def reencode(video_id: str) -> Response:
     """Encode a video anew; what there is plays until that is ready."""
     account, wish = tokens.account(), http.read_json(Wish)

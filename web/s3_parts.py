@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from nextstream.ports import Upload
 from nextstream.services import presigned, resumable
-from web import http, tokens
+from web import http, idempotency, tokens
 
 blueprint = Blueprint("s3_parts", __name__, url_prefix="/api/v1/uploads/s3/multipart")
 
@@ -21,6 +21,7 @@ class File(BaseModel):
 
 
 @blueprint.post("")
+@idempotency.once
 def create() -> Response:
     """Begin an upload; the key is ours, and the upload's id is its video's."""
     owner, file = tokens.uploader(), http.read_json(File)

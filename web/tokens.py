@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -72,12 +72,17 @@ def issue(login: Login) -> str:
 def account() -> Caller:
     """Give who sends the request: whose token or API key is in its header, or token in its cookie.
 
+    It is looked up and counted once, however often it is asked for.
+
     Raises NotAuthenticated, InvalidToken, TooManyRequests, and NotAllowed for a cookie without the
     CSRF header.
     """
-    caller = caller_of_request()
-    limits.take_from_caller("api", http.platform().settings.limit_api, caller)
-    return caller
+    if "caller" not in g:
+        caller = caller_of_request()
+        limits.take_from_caller("api", http.platform().settings.limit_api, caller)
+        g.caller = caller
+    found: Caller = g.caller
+    return found
 
 
 def uploader() -> Caller:

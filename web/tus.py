@@ -17,7 +17,7 @@ from nextstream.domain.video import Encryption, Options, Wishes
 from nextstream.errors import BadRequest, NextStreamError, OffsetConflict, UploadTooLarge
 from nextstream.ports import Upload
 from nextstream.services import resumable
-from web import http, problems, tokens, upload_slots, wire
+from web import http, idempotency, problems, tokens, upload_slots, wire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -89,6 +89,7 @@ def describe(upload_id: str = "") -> Response:  # noqa: ARG001  the same for all
 
 @blueprint.post("")
 @blueprint.post("/")
+@idempotency.once
 def create() -> Response:
     """Begin an upload, whose first bytes may come along; X-Video-ID is its video's id for life."""
     owner = tokens.uploader()
@@ -172,7 +173,6 @@ def _wish(owner: Account) -> resumable.Wish:
         metadata=header,
         concat=concat,
         partials=partials,
-        idempotency_key=request.headers.get("Idempotency-Key"),
         request_id=g.request_id,
         encode=Wishes(options=Options(encryption=http.read_word(facts, "encryption", Encryption))),
     )

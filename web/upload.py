@@ -12,7 +12,7 @@ from nextstream.domain.accounts import Account
 from nextstream.domain.video import Encryption, Options, Priority, Video, Wishes
 from nextstream.errors import UploadIncomplete, UploadTooLarge
 from nextstream.services import imports, library, resumable, uploads
-from web import bodies, http, multipart, tokens, upload_slots, wire
+from web import bodies, http, idempotency, multipart, tokens, upload_slots, wire
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
@@ -21,6 +21,7 @@ FORM_MAX_BYTES = 1024**2  # of a form, beside its file
 
 
 @blueprint.post("")
+@idempotency.once
 def post() -> Response:
     """Take a form in: the file `file`, and before it, or in the query, a `title`."""
     owner, wishes = _admit(None), _wishes()
@@ -33,6 +34,7 @@ def post() -> Response:
 
 
 @blueprint.put("/<filename>")
+@idempotency.once
 def put(filename: str) -> Response:
     """Take the body itself in, as `curl -T FILE` sends it; the query may have a `title`."""
     size_bytes = request.content_length
@@ -50,6 +52,7 @@ class Import(http.Body):
 
 
 @blueprint.post("/import")
+@idempotency.once
 def fetch() -> Response:
     """Have a file fetched from a URL; the video tells how it goes."""
     owner, wish = tokens.uploader(), http.read_json(Import)
@@ -57,7 +60,6 @@ def fetch() -> Response:
         length=None,
         filename=wish.filename,
         title=wish.title,
-        idempotency_key=request.headers.get("Idempotency-Key"),
         request_id=g.request_id,
     )
     upload = imports.begin(http.platform(), owner, wish.url, what)

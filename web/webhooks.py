@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
 from nextstream.services import webhooks
-from web import bodies, http, tokens
+from web import bodies, http, idempotency, tokens
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/api/v1/webhooks")
 
@@ -40,6 +40,7 @@ class Page(BaseModel):
 
 
 @blueprint.post("")
+@idempotency.once
 def add_webhook() -> Response:
     """Add a webhook; its secret is shown this once."""
     account, wish = tokens.account(), http.read_json(Wish)
@@ -95,6 +96,7 @@ def list_deliveries(webhook_id: str) -> Response:
 
 
 @blueprint.post("/<webhook_id>/deliveries/<delivery_id>/replay")
+@idempotency.once
 def replay_delivery(webhook_id: str, delivery_id: str) -> Response:
     """Send an event to a webhook again."""
     again = webhooks.replay(http.platform(), tokens.account(), webhook_id, delivery_id)

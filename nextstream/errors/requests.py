@@ -52,6 +52,12 @@ class Conflict(NextStreamError):
     code, status, retryable = "conflict", 409, True
 
 
+class RequestRunning(NextStreamError):
+    """A request with this Idempotency-Key is under way; send it again when that has ended."""
+
+    code, status, retryable = "request_running", 409, True
+
+
 class WrongState(NextStreamError):
     """The video's state doesn't allow this."""
 

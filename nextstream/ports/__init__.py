@@ -10,6 +10,7 @@ from nextstream.ports.database import Database, Transaction
 from nextstream.ports.dispatch import Dispatcher, Message
 from nextstream.ports.encoder import EncodedPiece, Encoder, Report
 from nextstream.ports.events import EventSink, Outbox, OutboxEntry
+from nextstream.ports.idempotency import KeyedRequest, KeyedRequests
 from nextstream.ports.limits import Limits
 from nextstream.ports.outside import Outside
 from nextstream.ports.pieces import Pieces, Standing, Tally, Task
@@ -36,6 +37,8 @@ __all__ = [
     "EncodedPiece",
     "Encoder",
     "EventSink",
+    "KeyedRequest",
+    "KeyedRequests",
     "Limits",
     "Message",
     "Multipart",

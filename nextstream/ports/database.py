@@ -9,6 +9,7 @@ from nextstream.ports.accounts import Accounts
 from nextstream.ports.api_keys import ApiKeys
 from nextstream.ports.audit import Audit
 from nextstream.ports.events import Outbox
+from nextstream.ports.idempotency import KeyedRequests
 from nextstream.ports.pieces import Pieces
 from nextstream.ports.purges import Purges
 from nextstream.ports.sessions import Sessions
@@ -50,6 +51,9 @@ class Transaction(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...  # noqa: D102  named by its type
+
+    @property
+    def keyed_requests(self) -> KeyedRequests: ...  # noqa: D102  named by its type
 
     @property
     def webhooks(self) -> Webhooks: ...  # noqa: D102  named by its type

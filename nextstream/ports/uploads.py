@@ -36,8 +36,6 @@ class Upload:
     metadata: str = ""
     concat: str = ""
     sources: tuple[str, ...] = ()
-    idempotency_key: str | None = None
-    fingerprint: str | None = None
     secret_hash: str | None = None
     source_url: str | None = None
     request_id: str | None = None
@@ -74,15 +72,11 @@ class Uploads(Protocol):
     """The uploads, inside a transaction; one is written by one lease at a time."""
 
     def add(self, upload: Upload) -> None:
-        """Store a new upload; raises Conflict for an id or idempotency key that is there."""
+        """Store a new upload; raises Conflict for an id that is there."""
         ...
 
     def get(self, upload_id: str) -> Upload:
         """Give an upload; raises UploadNotFound."""
-        ...
-
-    def find(self, owner_id: str, idempotency_key: str) -> Upload | None:
-        """Give the upload that an owner created under a key of the client's choice."""
         ...
 
     def find_secret(self, secret_hash: str) -> Upload | None:

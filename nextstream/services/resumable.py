@@ -6,7 +6,6 @@ over. So whatever is killed, the offset a client was told never goes back.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,8 +22,6 @@ from nextstream.domain.video import NO_WISHES, State, Wishes
 from nextstream.errors import (
     BadRequest,
     ChecksumMismatch,
-    Conflict,
-    IdempotencyMismatch,
     OffsetConflict,
     SourceNotVideo,
     StorageError,
@@ -59,38 +56,18 @@ class Wish:
     secret_hash: str | None = None
     expires_s: int | None = None
     max_bytes: int | None = None
-    idempotency_key: str | None = None
     request_id: str | None = None
     encode: Wishes = NO_WISHES
 
-    @property
-    def fingerprint(self) -> str:
-        """Tell this wish from others under the same idempotency key."""
-        said = repr(
-            (
-                self.length,
-                self.filename,
-                self.title,
-                self.metadata,
-                self.concat,
-                self.partials,
-                self.source_url,
-            )
-        )
-        return hashlib.sha256(said.encode()).hexdigest()
-
 
 def create(platform: Platform, owner: Account, wish: Wish) -> Upload:
-    """Begin an upload, and its video; the same wish under the same idempotency key begins it once.
+    """Begin an upload, and its video.
 
-    Raises NotAllowed, UploadTooLarge, QuotaExceeded, TooManyUploads, IdempotencyMismatch, and
-    BadRequest for partial uploads that can't be joined.
+    Raises NotAllowed, UploadTooLarge, QuotaExceeded, TooManyUploads, and BadRequest for partial
+    uploads that can't be joined.
     """
     intake.check(platform, owner, wish.length)
-    try:
-        upload = _create(platform, owner, wish)
-    except Conflict:  # the same key, at the same moment
-        upload = _create(platform, owner, wish)
+    upload = _create(platform, owner, wish)
     if upload.is_final or upload.length == 0:
         upload = upload_ends.complete_soon(platform, upload)
     return upload
@@ -185,10 +162,6 @@ def terminate(platform: Platform, upload: Upload) -> None:
 
 def _create(platform: Platform, owner: Account, wish: Wish) -> Upload:
     with platform.database.transaction() as tx:
-        if wish.idempotency_key and (found := tx.uploads.find(owner.id, wish.idempotency_key)):
-            if found.fingerprint != wish.fingerprint:
-                raise IdempotencyMismatch
-            return found
         length = _joined_length(tx, owner, wish) if wish.partials else wish.length
         # The partial uploads of a final one have reserved its bytes already.
         quotas.check(platform, tx, owner.id, 0 if wish.partials else length)
@@ -220,8 +193,6 @@ def _make(platform: Platform, owner: Account, wish: Wish, length: int | None) ->
         sources=wish.partials,
         source_url=wish.source_url,
         secret_hash=wish.secret_hash,
-        idempotency_key=wish.idempotency_key,
-        fingerprint=wish.fingerprint,
         request_id=wish.request_id,
     )
 

@@ -28,8 +28,6 @@ UPLOAD = Upload(
     parts=Parts(16, "mpu", ('"a"', '"b"'), "videos/v1/source.tail/1"),
     reserved_bytes=20,
     metadata="filename Y2xpcC5tcDQ=",
-    idempotency_key="key",
-    fingerprint="print",
 )
 
 

@@ -40,19 +40,14 @@ def get(database: Database) -> Upload:
 def test_an_upload_is_read_back_as_it_was(database: Database, upload: Upload) -> None:
     assert get(database) == upload
     with database.transaction() as tx:
-        assert tx.uploads.find("owner", "key") == upload
-        assert tx.uploads.find("other", "key") is None
         assert tx.uploads.find_secret("none") is None
         with pytest.raises(UploadNotFound):
             tx.uploads.get("none")
 
 
-@pytest.mark.parametrize("change", [{"id": "u1", "idempotency_key": None}, {"id": "u2"}])
-def test_an_id_and_an_idempotency_key_are_there_once(
-    database: Database, upload: Upload, change: dict[str, str]
-) -> None:
+def test_an_id_is_there_once(database: Database, upload: Upload) -> None:
     with pytest.raises(Conflict), database.transaction() as tx:
-        tx.uploads.add(replace(upload, **change))  # type: ignore[arg-type]  # texts
+        tx.uploads.add(upload)
 
 
 def test_of_many_that_take_a_lease_one_gets_it(open_database: Open) -> None:
@@ -147,7 +142,7 @@ def test_what_is_due_is_whole_or_late(
 def test_ended_uploads_are_forgotten_in_time(database: Database) -> None:
     with database.transaction() as tx:
         tx.uploads.add(replace(UPLOAD, stage=Stage.DONE))
-        tx.uploads.add(replace(UPLOAD, id="u2", idempotency_key=None))
+        tx.uploads.add(replace(UPLOAD, id="u2"))
         assert tx.uploads.forget(LATER) == 0
         assert tx.uploads.forget(LATER + SECOND) == 1
         tx.uploads.get("u2")

@@ -16,7 +16,6 @@ from nextstream.domain.accounts import Account, Role
 from nextstream.domain.uploading import MIB, Stage
 from nextstream.domain.video import State, Video
 from nextstream.errors import (
-    IdempotencyMismatch,
     NextStreamError,
     QuotaExceeded,
     TooManyUploads,
@@ -118,14 +117,6 @@ def test_uploads_under_way_are_counted(platform: Platform) -> None:
         create(tight)
     write(tight, first, 0, FILM)
     assert create(tight)
-
-
-def test_the_same_wish_under_the_same_key_begins_one_upload(platform: Platform) -> None:
-    first = create(platform, idempotency_key="k")
-    assert create(platform, idempotency_key="k").id == first.id
-    assert create(platform).id != first.id
-    with pytest.raises(IdempotencyMismatch):
-        create(platform, 99, idempotency_key="k")
 
 
 def test_an_upload_that_nobody_goes_on_with_is_removed(platform: Platform, clock: HandClock) -> None:

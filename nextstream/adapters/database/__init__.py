@@ -11,6 +11,7 @@ from nextstream.adapters.database.accounts import SqlAccounts
 from nextstream.adapters.database.api_keys import SqlApiKeys
 from nextstream.adapters.database.audit import SqlAudit
 from nextstream.adapters.database.engine import PATIENCE_S, open_engine, our_errors
+from nextstream.adapters.database.idempotency import SqlKeyedRequests
 from nextstream.adapters.database.outbox import SqlOutbox
 from nextstream.adapters.database.pieces import SqlPieces
 from nextstream.adapters.database.purges import SqlPurges
@@ -56,5 +57,6 @@ class SqlTransaction:
         self.sessions = SqlSessions(connection)
         self.api_keys = SqlApiKeys(connection)
         self.audit = SqlAudit(connection)
+        self.keyed_requests = SqlKeyedRequests(connection)
         self.outbox = SqlOutbox(connection)
         self.webhooks = SqlWebhooks(connection)

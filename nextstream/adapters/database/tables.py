@@ -212,15 +212,12 @@ uploads = Table(
     Column("metadata", Text, nullable=False),
     Column("concat", Text, nullable=False),
     Column("sources", Value(TypeAdapter(tuple[str, ...])), nullable=False),
-    Column("idempotency_key", Text),
-    Column("fingerprint", Text),
     Column("secret_hash", Text),
     Column("source_url", Text),
     Column("request_id", Text),
     Column("token", Text),
     Column("lease_until", Time),
     Column("asked", Boolean, nullable=False),
-    UniqueConstraint("owner_id", "idempotency_key"),
     UniqueConstraint("secret_hash"),
     Index(None, "owner_id", "stage"),
     Index(None, "stage", "expires_at"),
@@ -294,6 +291,19 @@ audit = Table(
     Index(None, "actor_id", "place"),
     Index(None, "time"),
     sqlite_autoincrement=True,  # as in the outbox
+)
+
+keyed_requests = Table(
+    "keyed_requests",
+    metadata,
+    Column("owner_id", Text, primary_key=True),
+    Column("key_hash", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("lease_until", Time, nullable=False),
+    Column("answer", Text),
+    Index(None, "created_at"),
 )
 
 outbox = Table(

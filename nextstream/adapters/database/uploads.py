@@ -50,11 +50,6 @@ class SqlUploads:
             raise UploadNotFound
         return found
 
-    def find(self, owner_id: str, idempotency_key: str) -> Upload | None:
-        """Give an owner's upload by the client's key."""
-        table = self._table
-        return self._one(table.c.owner_id == owner_id, table.c.idempotency_key == idempotency_key)
-
     def find_secret(self, secret_hash: str) -> Upload | None:
         """Give the upload of a direct URL."""
         return self._one(self._table.c.secret_hash == secret_hash)

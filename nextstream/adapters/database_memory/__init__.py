@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from nextstream.adapters.database_memory.accounts import MemoryAccounts
 from nextstream.adapters.database_memory.api_keys import MemoryApiKeys
 from nextstream.adapters.database_memory.audit import MemoryAudit
+from nextstream.adapters.database_memory.idempotency import MemoryKeyedRequests
 from nextstream.adapters.database_memory.outbox import MemoryOutbox
 from nextstream.adapters.database_memory.pieces import MemoryPieces
 from nextstream.adapters.database_memory.purges import MemoryPurges
@@ -62,5 +63,6 @@ class MemoryTransaction:
         self.sessions = MemorySessions(rows.sessions)
         self.api_keys = MemoryApiKeys(rows.api_keys)
         self.audit = MemoryAudit(rows.audit)
+        self.keyed_requests = MemoryKeyedRequests(rows.keyed_requests)
         self.outbox = MemoryOutbox(rows)
         self.webhooks = MemoryWebhooks(rows)

@@ -11,7 +11,7 @@ from nextstream.domain.api_keys import ApiKey
 from nextstream.domain.sessions import Session
 from nextstream.domain.video import Video
 from nextstream.domain.webhooks import Delivery, Webhook
-from nextstream.ports import AuditEntry, OutboxEntry, Purge, Task, Upload, Worker
+from nextstream.ports import AuditEntry, KeyedRequest, OutboxEntry, Purge, Task, Upload, Worker
 
 Key = tuple[str, int, str]  # a piece's video, version and name
 
@@ -47,6 +47,7 @@ class Rows:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     claimed: dict[str, datetime] = field(default_factory=dict)  # webhooks, until when
     rung: dict[str, datetime] = field(default_factory=dict)  # webhooks, until when
+    keyed_requests: dict[tuple[str, str], KeyedRequest] = field(default_factory=dict)
     cursors: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> Rows:

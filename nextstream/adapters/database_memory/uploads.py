@@ -25,8 +25,7 @@ class MemoryUploads:
 
     def add(self, upload: Upload) -> None:
         """Store a new upload."""
-        same_key = upload.idempotency_key and self.find(upload.owner_id, upload.idempotency_key)
-        if upload.id in self._uploads or same_key:
+        if upload.id in self._uploads:
             raise Conflict(detail=upload.id)
         self._uploads[upload.id] = upload
 
@@ -36,12 +35,6 @@ class MemoryUploads:
             return self._uploads[upload_id]
         except KeyError:
             raise UploadNotFound from None
-
-    def find(self, owner_id: str, idempotency_key: str) -> Upload | None:
-        """Give an owner's upload by the client's key."""
-        wanted = (owner_id, idempotency_key)
-        found = (u for u in self._uploads.values() if (u.owner_id, u.idempotency_key) == wanted)
-        return next(found, None)
 
     def find_secret(self, secret_hash: str) -> Upload | None:
         """Give the upload of a direct URL."""
