@@ -1,9 +1,4 @@
-"""Reaches addresses that users name; whoever is connected in the end must be a public machine.
-
-A name is resolved once, and only a public address that came of it is connected to: so no form of an
-address, no redirect and no second answer of the name server gets past it, and nobody can feel for
-what listens on our machines.
-"""
+"""Reaches addresses that users name for their webhooks, on public machines alone."""
 
 from __future__ import annotations
 
@@ -14,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Url, parse_url
 
+from nextstream.adapters import public_internet
 from nextstream.domain import addresses
 from nextstream.errors import AddressRefused, OutsideUnavailable
 
@@ -33,6 +29,7 @@ class PublicWeb:
     def __init__(self, *, private: bool = False, post_s: float = POST_S) -> None:
         self._private = private
         self._post_s = post_s
+        self._plain, self._secure = public_internet.connections(self._allows)
 
     def check(self, url: str) -> None:
         """Raise AddressRefused for what is no http or https URL of an allowed port."""
@@ -61,13 +58,12 @@ class PublicWeb:
     def _open(self, url: Url) -> HTTPConnection:
         host = (url.host or "").strip("[]")
         if url.scheme == "http":
-            plain = _Plain(host, url.port or 80, timeout=CONNECT_S)
-            plain.private = self._private
-            return plain
+            return self._plain(host, url.port or 80, timeout=CONNECT_S)
         context = ssl.create_default_context()
-        secure = _Secure(host, url.port or 443, timeout=CONNECT_S, ssl_context=context)
-        secure.private = self._private
-        return secure
+        return self._secure(host, url.port or 443, timeout=CONNECT_S, ssl_context=context)
+
+    def _allows(self, address: str) -> bool:
+        return self._private or addresses.is_public(address)
 
     @contextmanager
     def _bounded(self, connection: HTTPConnection) -> Iterator[None]:
@@ -79,41 +75,13 @@ class PublicWeb:
             yield
             if over.is_set():  # what came until then may look whole
                 raise OutsideUnavailable(detail="it took too long")
+        except public_internet.Inside as error:
+            raise AddressRefused from error
         except (HTTPError, HTTPException, OSError) as error:
             raise OutsideUnavailable(detail=type(error).__name__) from error
         finally:
             timer.cancel()
             connection.close()
-
-
-class _Plain(HTTPConnection):
-    """A connection whose peer is public."""
-
-    private = False
-
-    def _new_conn(self) -> socket.socket:
-        return super()._new_conn() if self.private else _connect(self)
-
-
-class _Secure(HTTPSConnection):
-    """The same over TLS."""
-
-    private = False
-
-    def _new_conn(self) -> socket.socket:
-        return super()._new_conn() if self.private else _connect(self)
-
-
-def _connect(wanted: HTTPConnection) -> socket.socket:
-    """Connect to the first address of a name that answers; raises AddressRefused for a private one."""
-    found = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)
-    numbers = list(dict.fromkeys(str(address[0]) for *_, address in found))
-    if not all(map(addresses.is_public, numbers)):
-        raise AddressRefused
-    for number in numbers[:-1]:
-        with suppress(OSError):
-            return socket.create_connection((number, wanted.port), CONNECT_S)
-    return socket.create_connection((numbers[-1], wanted.port), CONNECT_S)
 
 
 def _cut(connection: HTTPConnection, over: threading.Event) -> None:

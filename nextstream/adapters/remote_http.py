@@ -1,22 +1,17 @@
-"""Fetches files over HTTP for users; whatever a URL says, no connection is used that leads inside.
-
-The address is checked on the connected socket: names that resolve to another address the second
-time, odd ways to write one, and redirects all end there. No proxy is used, since it would be the peer.
-"""
+"""Fetches files over HTTP for users; whatever a URL says, no connection is made that leads inside."""
 
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urljoin
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from nextstream.adapters import public_internet
 from nextstream.domain import addresses, remote_urls
 from nextstream.errors import BadRequest, RemoteRefused, RemoteUnavailable
 from nextstream.ports import RemoteFile
@@ -29,31 +24,12 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 INSIDE = "The URL leads to an address that is not on the public internet."
 
 
-class _Inside(HTTPError):
-    """A connection leads to an address inside."""
-
-
-class _Checked:
-    """A connection that looks at its peer before it sends anything; beside one of urllib3's."""
-
-    allowed: tuple[remote_urls.Network, ...] = ()
-
-    def _new_conn(self) -> socket.socket:
-        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's class has it
-        peer = connected.getpeername()[0]
-        if addresses.is_public(peer) or remote_urls.is_in(peer, self.allowed):
-            return connected
-        connected.close()
-        raise _Inside
-
-
 class HttpRemote:
     """The public internet, by these ports, and networks inside that an operator allows."""
 
     def __init__(self, ports: frozenset[int], allowed: tuple[remote_urls.Network, ...] = ()) -> None:
-        self._ports = ports
-        self._http = type("_Http", (_Checked, HTTPConnection), {"allowed": allowed})
-        self._https = type("_Https", (_Checked, HTTPSConnection), {"allowed": allowed})
+        self._ports, self._allowed = ports, allowed
+        self._plain, self._secure = public_internet.connections(self._allows)
 
     @contextmanager
     def open(self, url: str, offset: int = 0) -> Iterator[RemoteFile]:
@@ -78,13 +54,13 @@ class HttpRemote:
         timeout = urllib3.Timeout(connect=CONNECT_S, read=SILENCE_S)
         host, port = str(parts.hostname), parts.port or remote_urls.PORTS[parts.scheme]
         pool = urllib3.HTTPConnectionPool(host, port, timeout=timeout, retries=False)
-        pool.ConnectionCls = self._http
+        pool.ConnectionCls = self._plain
         if parts.scheme == "https":
             context = ssl.create_default_context()
             pool = urllib3.HTTPSConnectionPool(
                 host, port, timeout=timeout, retries=False, ssl_context=context
             )
-            pool.ConnectionCls = self._https
+            pool.ConnectionCls = self._secure
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept-Encoding": "identity", "User-Agent": "NextStream"}
         if offset:
@@ -98,10 +74,13 @@ class HttpRemote:
                 preload_content=False,
                 decode_content=False,
             )
-        except _Inside as error:
+        except public_internet.Inside as error:
             raise BadRequest(INSIDE) from error
         except (HTTPError, OSError, UnicodeError) as error:  # UnicodeError from names that are none
             raise RemoteUnavailable(detail=str(error)) from error
+
+    def _allows(self, address: str) -> bool:
+        return addresses.is_public(address) or remote_urls.is_in(address, self._allowed)
 
 
 def _describe(answer: urllib3.BaseHTTPResponse, offset: int) -> RemoteFile:
