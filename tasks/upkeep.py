@@ -6,6 +6,7 @@ from nextstream.errors import NextStreamError
 from nextstream.services import (
     audit,
     idempotency,
+    imports,
     logins,
     operations,
     purging,
@@ -46,5 +47,5 @@ def purge() -> int:
 
 @app.task(name="upkeep.uploads", throws=PASSES)
 def uploads() -> int:
-    """Complete uploads that a killed server left whole, and remove those nobody goes on with."""
-    return upload_ends.expire(platform.current())
+    """Complete what a killed server left whole, remove what nobody goes on with, fetch what was lost."""
+    return upload_ends.expire(platform.current()) + imports.send_lost(platform.current())

@@ -17,9 +17,11 @@ class Stage(StrEnum):
     KEPT = "kept"  # a whole partial upload, until it is joined with others
     DONE = "done"  # its video has them
     GONE = "gone"  # ended, expired or refused
+    DROPPED = "dropped"  # its video was removed or cancelled; what came of it is still to go
 
 
 ENDED = frozenset({Stage.DONE, Stage.GONE})
+UNWANTED = ENDED | {Stage.DROPPED}  # they count for no quota
 WAITING = frozenset({Stage.OPEN, Stage.KEPT})  # for their client, who may never come back
 
 

@@ -20,7 +20,8 @@ class Upload:
     `length` is None until the client says it. `reserved_bytes` count for the owner's quota until the
     end. `token` fences the one request that may write from others; `asked` tells it that another
     one waits. `metadata` and `concat` are the client's headers, given back as they came; `sources`
-    the ids of the partial uploads of a final one.
+    the ids of the partial uploads of a final one. `sent_at` is when a worker was last sent for an
+    import, or took it.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Upload:
     token: str | None = None
     lease_until: datetime | None = None
     asked: bool = False
+    sent_at: datetime | None = None
 
     @property
     def offset(self) -> int:
@@ -111,12 +113,24 @@ class Uploads(Protocol):
         """Note an upload that nobody needs any more as gone, whoever has its lease."""
         ...
 
+    def drop(self, upload_id: str) -> None:
+        """Note that nobody wants an upload, which then counts for no quota; nothing for an ended one."""
+        ...
+
+    def note_sent(self, upload_id: str, now: datetime) -> None:
+        """Note that a worker was sent for an import, or took it."""
+        ...
+
     def release(self, upload: Upload) -> None:
         """Let a lease go; nothing where it was lost."""
         ...
 
     def due(self, now: datetime, limit: int) -> Sequence[Upload]:
-        """Give uploads without a live lease that are completing, or past their time and not ended."""
+        """Give uploads without a live lease that are completing, dropped, or past their time."""
+        ...
+
+    def unfetched(self, now: datetime, before: datetime, limit: int) -> Sequence[Upload]:
+        """Give open imports without a live lease for which no worker was sent since a time."""
         ...
 
     def forget(self, before: datetime) -> int:

@@ -30,6 +30,7 @@ def cancel(platform: Platform, account: Account, video_id: str) -> Video:
             return video
         tx.pieces.remove(video.id, video.version)
         if video.size_bytes is None:  # it was still coming in
+            tx.uploads.drop(video.id)
             purging.add_all(platform, tx, video.id)
         else:
             purging.add_encode(platform, tx, video)

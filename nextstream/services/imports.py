@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
@@ -16,6 +17,7 @@ from nextstream.errors import (
     QueueUnavailable,
     RemoteUnavailable,
     UploadGone,
+    UploadLocked,
     UploadNotFound,
     UploadTooLarge,
 )
@@ -23,6 +25,9 @@ from nextstream.ports import Platform, Upload
 from nextstream.services import resumable, upload_ends, upload_leases
 
 log = structlog.get_logger()
+
+# Beyond the longest pause before a worker tries again: then its message was lost, or its worker.
+UNHEARD = timedelta(seconds=600)
 
 
 def begin(platform: Platform, owner: Account, url: str, wish: resumable.Wish) -> Upload:
@@ -41,11 +46,27 @@ def begin(platform: Platform, owner: Account, url: str, wish: resumable.Wish) ->
 
 
 def send(platform: Platform, upload: Upload) -> None:
-    """Send a worker for an import; a queue that is away delays it until upkeep sends it again."""
+    """Send a worker for an import; a queue that is away delays it until `send_lost` does."""
     try:
         platform.dispatcher.fetch(upload.id, upload.request_id)
     except QueueUnavailable as error:
         log.warning("import waits, the queue is away", upload_id=upload.id, error=str(error))
+
+
+def send_lost(platform: Platform, limit: int = 100) -> int:
+    """Send workers again for imports that none is at, and count them; may run twice.
+
+    One that waits behind others is sent for twice, which costs a look at its row.
+    """
+    now = platform.clock.now()
+    with platform.database.transaction() as tx:
+        found = tx.uploads.unfetched(now, now - UNHEARD, limit)
+        for upload in found:
+            tx.uploads.note_sent(upload.id, now)
+    for upload in found:
+        log.warning("message of an import lost, sent again", upload_id=upload.id)
+        send(platform, upload)
+    return len(found)
 
 
 def fetch(platform: Platform, upload_id: str, *, last_try: bool) -> None:
@@ -55,6 +76,7 @@ def fetch(platform: Platform, upload_id: str, *, last_try: bool) -> None:
     """
     try:
         with platform.database.transaction() as tx:
+            tx.uploads.note_sent(upload_id, platform.clock.now())
             upload = tx.uploads.get(upload_id)
     except UploadNotFound:
         return
@@ -62,7 +84,7 @@ def fetch(platform: Platform, upload_id: str, *, last_try: bool) -> None:
         return
     try:
         _fetch(platform, upload, upload.source_url)
-    except (UploadGone, OffsetConflict):  # cancelled, or another worker fetches it
+    except (UploadGone, UploadLocked, OffsetConflict):  # cancelled, or another worker fetches it
         return
     except NextStreamError as error:
         if error.retryable and not last_try:

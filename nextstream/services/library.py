@@ -113,6 +113,7 @@ def remove(
     with platform.database.transaction() as tx:
         tx.videos.lock(video.id)
         tx.videos.remove(video.id)
+        tx.uploads.drop(video.id)
         purging.add_all(platform, tx, video.id)
         tx.outbox.add(event)
     log.info("video deleted", video_id=video.id)

@@ -25,6 +25,7 @@ from nextstream.errors import (
     OffsetConflict,
     SourceNotVideo,
     StorageError,
+    UploadGone,
     UploadLocked,
     UploadNotFound,
     UploadTooLarge,
@@ -125,6 +126,8 @@ def write(
     """
     with upload_leases.held(platform, upload.id, interrupt) as hold:
         upload = hold.upload
+        if upload.stage is Stage.DROPPED:
+            raise UploadGone
         if offset != upload.offset:
             raise OffsetConflict(upload.offset)
         if None not in (size_bytes, upload.length) and offset + size_bytes > upload.length:  # type: ignore[operator]  # not None

@@ -10,7 +10,7 @@ import structlog
 
 from nextstream.domain import lifecycle, paths
 from nextstream.domain.events import happen
-from nextstream.domain.uploading import WAITING, Stage
+from nextstream.domain.uploading import UNWANTED, WAITING, Stage
 from nextstream.domain.video import State
 from nextstream.errors import (
     NextStreamError,
@@ -27,8 +27,8 @@ log = structlog.get_logger()
 
 
 def check_alive(platform: Platform, upload: Upload) -> None:
-    """Raise UploadGone for an upload that was ended, or UploadExpired past its time."""
-    if upload.stage is Stage.GONE:
+    """Raise UploadGone for an upload that was ended or dropped, or UploadExpired past its time."""
+    if upload.stage in UNWANTED - {Stage.DONE}:
         raise UploadGone
     if upload.stage in WAITING and upload.expires_at < platform.clock.now():
         raise UploadExpired
@@ -65,7 +65,9 @@ def expire(platform: Platform, limit: int = 100) -> int:
                 complete_soon(platform, upload)
                 continue
             with upload_leases.held(platform, upload.id, wait_s=0) as hold:
-                if hold.upload.stage is upload.stage and hold.upload.expires_at < now:
+                if hold.upload.stage is Stage.DROPPED:
+                    end(platform, hold.upload, None)
+                elif hold.upload.stage is upload.stage and hold.upload.expires_at < now:
                     end(platform, hold.upload, UploadExpired())
         except NextStreamError as error:  # the next one may go better, and this one next time
             log.warning("upload not cleared", upload_id=upload.id, error=str(error))

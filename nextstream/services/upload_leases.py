@@ -108,14 +108,14 @@ _keepers_lock = threading.Lock()
 
 @contextmanager
 def held(
-    platform: Platform, upload_id: str, interrupt: Interrupt = lambda: None, wait_s: float = WAIT_S
+    platform: Platform, upload_id: str, interrupt: Interrupt = lambda: None, wait_s: float | None = None
 ) -> Iterator[Hold]:
     """Hold the lease of an upload for the block.
 
     Another holder is asked to stop, and does when its client has been silent for some seconds;
     raises UploadLocked where it doesn't, and UploadGone for an upload that has ended.
     """
-    upload = _take(platform, upload_id, wait_s)
+    upload = _take(platform, upload_id, WAIT_S if wait_s is None else wait_s)
     hold, keeper = Hold(upload, interrupt, time.monotonic(), time.monotonic()), _keeper(platform)
     keeper.add(hold)
     try:

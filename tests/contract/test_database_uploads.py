@@ -139,6 +139,35 @@ def test_what_is_due_is_whole_or_late(
         assert bool(tx.uploads.due(LATER + SECOND if late else NOW, 9)) is is_due
 
 
+def test_an_upload_that_is_dropped_counts_for_nothing_and_is_due_at_once(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.uploads.add(UPLOAD)
+        tx.uploads.add(replace(UPLOAD, id="u2", stage=Stage.DONE, reserved_bytes=0))
+        tx.uploads.drop("u1")
+        tx.uploads.drop("u2")
+    with database.transaction() as tx:
+        assert tx.uploads.usage("owner") == Usage(0, 0.0, 0)
+        assert [each.id for each in tx.uploads.due(NOW, 9)] == ["u1"]
+        assert tx.uploads.get("u2").stage is Stage.DONE
+
+
+def test_imports_that_nobody_fetches_are_found(database: Database) -> None:
+    wanted = replace(UPLOAD, source_url="https://a.example/film.mp4")
+    others = [
+        replace(wanted, id="sent", sent_at=LATER),
+        replace(wanted, id="held", token="t", lease_until=LATER + SECOND),
+        replace(wanted, id="done", stage=Stage.DONE),
+        replace(wanted, id="no import", source_url=None),
+    ]
+    with database.transaction() as tx:
+        for each in (wanted, *others):
+            tx.uploads.add(each)
+        assert [each.id for each in tx.uploads.unfetched(LATER, LATER, 9)] == ["u1"]
+        assert tx.uploads.unfetched(LATER, NOW, 9) == []
+        tx.uploads.note_sent("u1", LATER)
+        assert tx.uploads.unfetched(LATER, LATER, 9) == []
+
+
 def test_ended_uploads_are_forgotten_in_time(database: Database) -> None:
     with database.transaction() as tx:
         tx.uploads.add(replace(UPLOAD, stage=Stage.DONE))

@@ -21,7 +21,7 @@ from nextstream.domain.accounts import Account, Role
 from nextstream.domain.video import State, Video
 from nextstream.errors import BadRequest, NextStreamError, NotAllowed, RemoteRefused, RemoteUnavailable
 from nextstream.ports import Platform, Remote, Upload, Wanted
-from nextstream.services import imports, resumable
+from nextstream.services import imports, resumable, upload_leases
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, HandClock().now())
 FILM = bytes(range(256)) * 40
@@ -282,6 +282,39 @@ def test_the_last_try_fails_the_video(platform: Platform, remote: MemoryRemote) 
     upload = begin(platform)
     imports.fetch(platform, upload.id, last_try=True)
     assert video(platform, upload).state is State.FAILED
+
+
+def test_an_import_whose_message_or_worker_was_lost_is_sent_again(
+    platform: Platform, remote: MemoryRemote
+) -> None:
+    remote.files[URL], remote.cut_bytes = FILM, 4000
+    clock, sent = platform.clock, platform.dispatcher
+    assert isinstance(clock, HandClock)
+    assert isinstance(sent, MemoryDispatcher)
+    upload = begin(platform)
+    for tries in (1, 2):
+        clock.advance(600)
+        assert imports.send_lost(platform) == 0
+        clock.advance(1)
+        assert (imports.send_lost(platform), imports.send_lost(platform)) == (1, 0)
+        assert sent.fetched == [upload.id] * (tries + 1)
+        with pytest.raises(RemoteUnavailable):
+            imports.fetch(platform, upload.id, last_try=False)
+
+
+def test_an_import_that_is_fetched_isnt_sent_for_and_a_second_worker_leaves_it(
+    platform: Platform, remote: MemoryRemote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote.files[URL] = FILM
+    monkeypatch.setattr(upload_leases, "WAIT_S", 0)
+    upload = begin(platform)
+    clock = platform.clock
+    assert isinstance(clock, HandClock)
+    clock.advance(601)
+    with upload_leases.held(platform, upload.id):
+        assert imports.send_lost(platform) == 0
+        imports.fetch(platform, upload.id, last_try=True)
+    assert video(platform, upload).state is State.UPLOADING
 
 
 def test_imports_are_off_unless_chosen(platform: Platform) -> None:

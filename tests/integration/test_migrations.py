@@ -261,6 +261,8 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.uploads.save(upload)
     tx.uploads.release(upload)
     tx.uploads.due(LATER, 9)
+    tx.uploads.unfetched(LATER, LATER, 9)
+    tx.uploads.drop("u1")
     tx.uploads.forget(LATER)
     tx.accounts.get("a")
     tx.accounts.find("a")

@@ -1,7 +1,8 @@
-"""Rules of uploads in parts that need no web server: quotas, idempotency, expiry, cancelled videos."""
+"""Rules of uploads in parts that need no web server: quotas, expiry, cancelled videos."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from nextstream.errors import (
     UploadTooLarge,
 )
 from nextstream.ports import Platform, Upload
-from nextstream.services import library, quotas, resumable, upload_ends, uploads
+from nextstream.services import encodes, library, quotas, resumable, upload_ends, uploads
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
 FILM = b"film" * 25
@@ -140,6 +141,24 @@ def test_bytes_keep_an_upload_from_expiring(platform: Platform, clock: HandClock
     clock.advance(platform.settings.upload_expires_s - 1)
     upload_ends.expire(platform)
     assert write(platform, upload, 10, FILM[10:]).stage is Stage.DONE
+
+
+@pytest.mark.parametrize("drop", [library.remove, encodes.cancel])
+def test_an_upload_whose_video_is_gone_counts_no_more_and_leaves_nothing(
+    platform: Platform, drop: Callable[[Platform, Account, str], object]
+) -> None:
+    tight = limited(platform, quota_bytes=150, quota_uploads=1)
+    upload = write(tight, create(tight), 0, FILM[:10])
+    drop(tight, OWNER, upload.id)
+    other = create(tight)
+    with pytest.raises(UploadGone):
+        write(tight, upload, 10, FILM[10:])
+    assert upload_ends.expire(tight) == 1
+    assert upload_ends.expire(tight) == 0
+    with platform.database.transaction() as tx:
+        assert tx.uploads.get(upload.id).stage is Stage.GONE
+    assert write(tight, other, 0, FILM).stage is Stage.DONE
+    assert [each.key for each in platform.storage.list("")] == [other.key]
 
 
 def test_an_upload_whose_video_was_removed_takes_no_more(platform: Platform) -> None:

@@ -218,6 +218,7 @@ uploads = Table(
     Column("token", Text),
     Column("lease_until", Time),
     Column("asked", Boolean, nullable=False),
+    Column("sent_at", Time),
     UniqueConstraint("secret_hash"),
     Index(None, "owner_id", "stage"),
     Index(None, "stage", "expires_at"),

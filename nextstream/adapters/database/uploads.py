@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from nextstream.adapters.database import tables
-from nextstream.domain.uploading import ENDED, WAITING, Stage
+from nextstream.domain.uploading import ENDED, UNWANTED, WAITING, Stage
 from nextstream.domain.video import State
 from nextstream.errors import ClaimLost, UploadNotFound
 from nextstream.ports import Upload, Usage
@@ -60,7 +60,7 @@ class SqlUploads:
             lock = func.pg_advisory_xact_lock(func.hashtextextended(f"usage {owner_id}", 0))
             self._connection.execute(select(lock))
         table, videos = self._table, tables.videos
-        open_ones = (table.c.owner_id == owner_id, table.c.stage.not_in(ENDED))
+        open_ones = (table.c.owner_id == owner_id, table.c.stage.not_in(UNWANTED))
         reserved, uploads = self._connection.execute(
             select(func.coalesce(func.sum(table.c.reserved_bytes), 0), func.count()).where(*open_ones)
         ).one()
@@ -78,10 +78,9 @@ class SqlUploads:
     def take(self, upload_id: str, now: datetime, lease_until: datetime) -> Upload | None:
         """Take the lease by one UPDATE, so that of many at once one gets it."""
         table = self._table
-        free = or_(table.c.token.is_(None), table.c.lease_until < now)
         taken = self._connection.execute(
             update(table)
-            .where(table.c.id == upload_id, table.c.stage.not_in(ENDED), free)
+            .where(table.c.id == upload_id, table.c.stage.not_in(ENDED), self._free(now))
             .values(token=secrets.token_hex(16), lease_until=lease_until, asked=False)
             .returning(*self._columns)
         ).one_or_none()
@@ -122,24 +121,46 @@ class SqlUploads:
         gone = update(self._table).where(self._table.c.id == upload_id)
         self._connection.execute(gone.values(stage=Stage.GONE, reserved_bytes=0))
 
+    def drop(self, upload_id: str) -> None:
+        """Note that nobody wants an upload."""
+        table = self._table
+        dropped = update(table).where(table.c.id == upload_id, table.c.stage.not_in(ENDED))
+        self._connection.execute(dropped.values(stage=Stage.DROPPED, reserved_bytes=0, asked=True))
+
+    def note_sent(self, upload_id: str, now: datetime) -> None:
+        """Note that a worker was sent for an import."""
+        sent = update(self._table).where(self._table.c.id == upload_id)
+        self._connection.execute(sent.values(sent_at=now))
+
     def release(self, upload: Upload) -> None:
         """Let a lease go."""
         self._connection.execute(update(self._table).where(*self._held(upload)).values(FREE))
 
     def due(self, now: datetime, limit: int) -> Sequence[Upload]:
-        """Give uploads that are completing, or past their time."""
+        """Give uploads that are completing, dropped, or past their time."""
         table = self._table
         late = table.c.stage.in_(WAITING) & (table.c.expires_at < now)
-        free = or_(table.c.token.is_(None), table.c.lease_until < now)
-        rows = self._connection.execute(
-            select(*self._columns).where(or_(table.c.stage == Stage.COMPLETING, late), free).limit(limit)
-        )
-        return [Upload(*row) for row in rows]
+        now_due = table.c.stage.in_((Stage.COMPLETING, Stage.DROPPED))
+        return self._some(or_(now_due, late), self._free(now), limit=limit)
+
+    def unfetched(self, now: datetime, before: datetime, limit: int) -> Sequence[Upload]:
+        """Give open imports that wait for a worker."""
+        table = self._table
+        waits = (table.c.stage == Stage.OPEN, table.c.source_url.is_not(None))
+        unsent = func.coalesce(table.c.sent_at, table.c.created_at) < before
+        return self._some(*waits, unsent, self._free(now), limit=limit)
 
     def forget(self, before: datetime) -> int:
         """Remove the rows of uploads that ended long ago."""
         old = (self._table.c.stage.in_(ENDED), self._table.c.expires_at < before)
         return self._connection.execute(delete(self._table).where(*old)).rowcount
+
+    def _free(self, now: datetime) -> ColumnElement[bool]:
+        return or_(self._table.c.token.is_(None), self._table.c.lease_until < now)
+
+    def _some(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Upload]:
+        chosen = select(*self._columns).where(*conditions).limit(limit)
+        return [Upload(*row) for row in self._connection.execute(chosen)]
 
     def _held(self, upload: Upload) -> tuple[ColumnElement[bool], ...]:
         return self._table.c.id == upload.id, self._table.c.token == (upload.token or "")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from nextstream.adapters.database_memory.rows import Rows
-from nextstream.domain.uploading import ENDED, WAITING, Stage
+from nextstream.domain.uploading import ENDED, UNWANTED, WAITING, Stage
 from nextstream.domain.video import State
 from nextstream.errors import ClaimLost, Conflict, UploadNotFound
 from nextstream.ports import Upload, Usage
@@ -42,7 +42,9 @@ class MemoryUploads:
 
     def usage(self, owner_id: str) -> Usage:
         """Count what an owner has."""
-        uploads = [u for u in self._uploads.values() if u.owner_id == owner_id and u.stage not in ENDED]
+        uploads = [
+            u for u in self._uploads.values() if u.owner_id == owner_id and u.stage not in UNWANTED
+        ]
         videos = [
             v for v in self._rows.videos.values() if v.owner_id == owner_id and v.state not in NO_ROOM
         ]
@@ -86,6 +88,17 @@ class MemoryUploads:
         if upload_id in self._uploads:
             self._keep(replace(self._uploads[upload_id], stage=Stage.GONE, reserved_bytes=0))
 
+    def drop(self, upload_id: str) -> None:
+        """Note that nobody wants an upload."""
+        upload = self._uploads.get(upload_id)
+        if upload is not None and upload.stage not in ENDED:
+            self._keep(replace(upload, stage=Stage.DROPPED, reserved_bytes=0, asked=True))
+
+    def note_sent(self, upload_id: str, now: datetime) -> None:
+        """Note that a worker was sent for an import."""
+        if upload_id in self._uploads:
+            self._keep(replace(self._uploads[upload_id], sent_at=now))
+
     def release(self, upload: Upload) -> None:
         """Let a lease go."""
         held = self._uploads.get(upload.id)
@@ -93,16 +106,17 @@ class MemoryUploads:
             self._keep(replace(held, token=None, lease_until=None, asked=False))
 
     def due(self, now: datetime, limit: int) -> Sequence[Upload]:
-        """Give uploads that are completing, or past their time."""
-        found = [
-            upload
-            for upload in self._uploads.values()
-            if _is_free(upload, now)
-            and (
-                upload.stage is Stage.COMPLETING or (upload.stage in WAITING and upload.expires_at < now)
-            )
-        ]
-        return found[:limit]
+        """Give uploads that are completing, dropped, or past their time."""
+        free = [upload for upload in self._uploads.values() if _is_free(upload, now)]
+        now_due = (Stage.COMPLETING, Stage.DROPPED)
+        late = [u for u in free if u.stage in now_due or (u.stage in WAITING and u.expires_at < now)]
+        return late[:limit]
+
+    def unfetched(self, now: datetime, before: datetime, limit: int) -> Sequence[Upload]:
+        """Give open imports that wait for a worker."""
+        imports = [u for u in self._uploads.values() if u.stage is Stage.OPEN and u.source_url]
+        unsent = [u for u in imports if _is_free(u, now) and (u.sent_at or u.created_at) < before]
+        return unsent[:limit]
 
     def forget(self, before: datetime) -> int:
         """Remove the rows of uploads that ended long ago."""

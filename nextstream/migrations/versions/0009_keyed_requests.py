@@ -1,4 +1,4 @@
-"""Requests that carried an idempotency key, whatever they create; uploads had keys of their own."""
+"""Requests that carried an idempotency key, whatever they create; when imports were sent for."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,11 +8,12 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add the table; an upload that was begun under a key isn't found by it any more."""
+    """Add the table; an upload that was begun under a key of its own isn't found by it any more."""
     with op.batch_alter_table("uploads") as uploads:
         uploads.drop_constraint("uq_uploads_owner_id_idempotency_key", type_="unique")
         uploads.drop_column("idempotency_key")
         uploads.drop_column("fingerprint")
+        uploads.add_column(sa.Column("sent_at", sa.DateTime(timezone=True)))
     op.create_table(
         "keyed_requests",
         sa.Column("owner_id", sa.Text(), nullable=False),
