@@ -15,4 +15,4 @@ ENV NEXTSTREAM_DATA_DIR=/data NEXTSTREAM_LOG_FORMAT=json PYTHONUNBUFFERED=1
 EXPOSE 8000
 # Threads, since uploads and playback wait for the network; no control socket, since nobody uses it.
 CMD ["gunicorn", "web.wsgi:app", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--workers", "2", "--threads", "160", "--no-control-socket"]
+     "--workers", "2", "--threads", "320", "--no-control-socket"]

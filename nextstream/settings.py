@@ -74,7 +74,7 @@ class Settings:
     services: str = _set("auth,upload,streaming", "Services that `web.wsgi` runs in its process.")
     web_workers: int = _set(2, "Web server processes that `nextstream up` starts.")
     web_threads: int = _set(
-        160, "Threads, so requests at once, of each web server process; a slow upload holds one."
+        320, "Threads, so requests at once, of each web server process; a slow upload holds one."
     )
     trusted_hops: int = _set(
         0, "Proxies of your own in front of the gateway, whose X-Forwarded-* headers are believed."

@@ -36,11 +36,11 @@ class Site:
     folder: Path
     platform: Platform
     pids: dict[str, int] = field(default_factory=dict)
+    services: dict[str, tuple[str, int]] = field(default_factory=dict)  # where they run by themselves
 
     @property
     def address(self) -> tuple[str, int]:
-        host, port = self.url.removeprefix("http://").split(":")
-        return host, int(port)
+        return _address(self.url)
 
     def user(self, role: Role = Role.UPLOADER) -> Client:
         """Give a client of an account of its own, logged in by a token."""
@@ -122,7 +122,8 @@ def run(folder: Path, *, separate: bool, **chosen: str) -> Iterator[Site]:
         url, pids["gateway"] = stack.enter_context(
             gunicorn("gateway.wsgi:app", {**base, **urls}, folder, "gateway")
         )
-        yield Site(url, folder, platform, pids)
+        places = {name.removesuffix("_URL").lower(): _address(at) for name, at in urls.items()}
+        yield Site(url, folder, platform, pids, places)
 
 
 @contextmanager
@@ -138,6 +139,11 @@ def gunicorn(app: str, env: Mapping[str, str], folder: Path, name: str) -> Itera
             yield f"http://127.0.0.1:{port}", process.pid
         finally:
             servers.end(process)
+
+
+def _address(url: str) -> tuple[str, int]:
+    host, port = url.removeprefix("http://").split(":")
+    return host, int(port)
 
 
 def _variables(env: Mapping[str, str]) -> dict[str, str]:

@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from nextstream.adapters import s3_parts
 from nextstream.adapters.s3_errors import status, translated
 from nextstream.errors import ObjectNotFound
 from nextstream.ports import Parts, SentPart, StoredObject
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nextstream.adapters.storage_s3 import S3Storage
 
 CONTENT_TYPE = "application/octet-stream"
-IN_MEMORY_BYTES = 1024**2  # of a part in the making; more waits on the disk, hundreds may come at once
 READ_BYTES = 256 * 1024
 
 
@@ -40,7 +39,7 @@ class S3Multipart:
     ) -> Iterator[Parts]:
         """Add blocks after `parts`; a part is sent while the next one is gathered."""
         waiting: Future[Parts] | None = None
-        gathered = _gather(self._with_tail(parts, blocks), part_bytes)
+        gathered = s3_parts.gather(self._with_tail(parts, blocks), lambda _: part_bytes)
         with ThreadPoolExecutor(1) as sender:
             for part, size_bytes in gathered:
                 if waiting:
@@ -170,23 +169,3 @@ class S3Multipart:
 
 def _tails(key: str) -> str:
     return f"{key}.tail/"
-
-
-def _gather(blocks: Iterable[bytes], part_bytes: int) -> Iterator[tuple[IO[bytes], int]]:
-    """Give the bytes of the blocks as files of `part_bytes`, the last one shorter, with their sizes."""
-    part: IO[bytes] | None = None
-    for block in blocks:
-        rest = memoryview(block)
-        while rest:
-            part = part or SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  closed when sent
-            wanted = part_bytes - part.tell()
-            part.write(rest[:wanted])
-            rest = rest[wanted:]
-            if part.tell() == part_bytes:
-                part.seek(0)
-                yield part, part_bytes
-                part = None
-    if part is not None:
-        size_bytes = part.tell()
-        part.seek(0)
-        yield part, size_bytes

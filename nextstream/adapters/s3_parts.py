@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from io import BytesIO
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,18 +14,29 @@ from botocore.exceptions import BotoCoreError, ClientError
 from nextstream.adapters.s3_errors import translated
 
 PART_BYTES = 8 * 1024**2  # S3 wants 5 MiB at least
+IN_MEMORY_BYTES = 1024**2  # of a part in the making; more waits on the disk, hundreds may come at once
 PARTS_OF_A_SIZE = 2000  # then they double: S3's 10,000 parts hold 484 GiB
 
 log = structlog.get_logger()
 
 
-def gather(blocks: Iterable[bytes]) -> Iterator[BytesIO]:
-    """Give the bytes of the blocks in parts of equal size, as R2 wants them, the last one shorter.
+def size_of(number: int) -> int:
+    """Give the bytes of a part of an object whose size nobody knows; numbers start at 0 here.
 
-    Parts grow after 15 GiB only. They are files, which are sent piece by piece; a bytearray would
-    have to be sent whole in the time that a connection may take to open.
+    Parts are of equal size, as R2 wants them, and grow after 15 GiB only.
     """
-    part, number = BytesIO(), 0
+    return int(PART_BYTES * 2 ** (number // PARTS_OF_A_SIZE))
+
+
+def gather(
+    blocks: Iterable[bytes], size_of: Callable[[int], int] = size_of
+) -> Iterator[tuple[IO[bytes], int]]:
+    """Give the bytes of the blocks as files of the wanted sizes, the last one shorter, with their sizes.
+
+    They are files, which are sent piece by piece; a bytearray would have to be sent whole in the
+    time that a connection may take to open.
+    """
+    part, number = _new_part(), 0
     for block in blocks:
         rest = memoryview(block)
         while rest:
@@ -33,21 +44,24 @@ def gather(blocks: Iterable[bytes]) -> Iterator[BytesIO]:
             part.write(rest[:wanted])
             rest = rest[wanted:]
             if part.tell() == size_of(number):
-                part.seek(0)
-                yield part
-                part, number = BytesIO(), number + 1
+                yield _rewound(part)
+                part, number = _new_part(), number + 1
     if part.tell():
-        part.seek(0)
-        yield part
+        yield _rewound(part)
 
 
-def size_of(number: int) -> int:
-    """Give the bytes of a part; numbers start at 0 here."""
-    return int(PART_BYTES * 2 ** (number // PARTS_OF_A_SIZE))
+def _new_part() -> IO[bytes]:
+    return SpooledTemporaryFile(IN_MEMORY_BYTES)  # closed by its sender
+
+
+def _rewound(part: IO[bytes]) -> tuple[IO[bytes], int]:
+    size_bytes = part.tell()
+    part.seek(0)
+    return part, size_bytes
 
 
 def send(
-    client: Any, name: Mapping[str, str], parts: Iterable[BytesIO], content_type: str
+    client: Any, name: Mapping[str, str], parts: Iterable[tuple[IO[bytes], int]], content_type: str
 ) -> tuple[Mapping[str, Any], int]:
     """Write an object in parts, and give S3's answer and the object's size in bytes.
 
@@ -78,25 +92,25 @@ def _abort(client: Any, upload: Mapping[str, str]) -> None:
 
 
 def _send_parts(
-    client: Any, upload: Mapping[str, str], parts: Iterable[BytesIO]
+    client: Any, upload: Mapping[str, str], parts: Iterable[tuple[IO[bytes], int]]
 ) -> tuple[list[dict[str, Any]], int]:
     """Send a part while the next one is gathered, in order: some servers write them as they come."""
     sent: list[dict[str, Any]] = []
     size_bytes = 0
     waiting: Future[dict[str, Any]] | None = None
     with ThreadPoolExecutor(1) as sender:
-        for number, part in enumerate(parts, 1):
+        for number, (part, part_bytes) in enumerate(parts, 1):
             if waiting:
                 sent.append(waiting.result())
             waiting = sender.submit(_send_part, client, upload, number, part)
-            size_bytes += part.getbuffer().nbytes
+            size_bytes += part_bytes
         if waiting:
             sent.append(waiting.result())
     return sent, size_bytes
 
 
-def _send_part(client: Any, upload: Mapping[str, str], number: int, part: BytesIO) -> dict[str, Any]:
-    with translated(upload["Key"]):
+def _send_part(client: Any, upload: Mapping[str, str], number: int, part: IO[bytes]) -> dict[str, Any]:
+    with part, translated(upload["Key"]):
         answer = client.upload_part(**upload, PartNumber=number, Body=part)
     return {"PartNumber": number, "ETag": answer["ETag"]}
 

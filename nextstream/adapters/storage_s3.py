@@ -66,10 +66,13 @@ class S3Storage:
         """Store the blocks as one object; in parts where it is large."""
         name = self._name(key)
         parts = s3_parts.gather(blocks)
-        first = next(parts, BytesIO())
-        if first.getbuffer().nbytes < s3_parts.PART_BYTES:
-            return self.put(key, first.getvalue(), content_type)
-        answer, size_bytes = s3_parts.send(self._client, name, chain((first,), parts), content_type)
+        first, first_bytes = next(parts, (BytesIO(), 0))
+        if first_bytes < s3_parts.PART_BYTES:
+            with first:
+                return self.put(key, first.read(), content_type)
+        answer, size_bytes = s3_parts.send(
+            self._client, name, chain(((first, first_bytes),), parts), content_type
+        )
         return _describe_stored(key, size_bytes, answer)
 
     def put(self, key: str, body: bytes, content_type: str) -> StoredObject:

@@ -104,8 +104,14 @@ def test_all_parts_but_the_last_have_the_same_size(block_bytes: int) -> None:
     body = os.urandom(1024) * (3 * 8 * 1024) + b"tail"
     blocks = (body[at : at + block_bytes] for at in range(0, len(body), block_bytes))
     parts = list(s3_parts.gather(blocks))
-    assert [len(part.getvalue()) for part in parts] == [PART_BYTES] * 3 + [4]
-    assert b"".join(part.read() for part in parts) == body
+    assert [size_bytes for _, size_bytes in parts] == [PART_BYTES] * 3 + [4]
+    assert b"".join(part.read() for part, _ in parts) == body
+
+
+def test_what_waits_for_the_rest_of_its_part_waits_on_the_disk() -> None:
+    """Hundreds of slow uploads may be about to fill a part."""
+    part, _ = next(s3_parts.gather([bytes(64 * 1024)] * 128))
+    assert part._rolled  # type: ignore[attr-defined]  # as SpooledTemporaryFile calls it
 
 
 def test_nothing_makes_no_part() -> None:
@@ -123,7 +129,7 @@ def test_the_parts_grow_so_that_ten_thousand_hold_any_upload() -> None:
 def test_parts_grow_as_they_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_parts, "PART_BYTES", 10)
     monkeypatch.setattr(s3_parts, "PARTS_OF_A_SIZE", 2)
-    sizes = [len(part.getvalue()) for part in s3_parts.gather([bytes(75)])]
+    sizes = [size_bytes for _, size_bytes in s3_parts.gather([bytes(75)])]
     assert sizes == [10, 10, 20, 20, 15]
 
 
