@@ -145,7 +145,7 @@ class Upstream:
         if request.method == "HEAD" or answer.status in (204, 304):
             answer.read()  # there is nothing, but this gives the connection back
         status = f"{answer.status} {answer.reason or ''}".strip()
-        response = Response(answer.stream(BLOCK_BYTES), status, headers)
+        response = Response(_blocks(answer), status, headers)
         response.call_on_close(answer.close)  # a client that leaves ends the work for it
         if _has_body(request):  # the service may have answered before its end
             response.call_on_close(partial(wire.linger, environ))
@@ -224,6 +224,15 @@ def _body(request: Request, environ: WSGIEnvironment) -> Iterator[bytes]:
         raise UploadIncomplete(detail=str(error)) from error
     if request.content_length is not None and received != request.content_length:
         raise UploadIncomplete(detail=f"{received} of {request.content_length} bytes")
+
+
+def _blocks(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Give an answer's body as it comes; urllib3's own stream waits for whole blocks, and copies."""
+    if answer.headers.get("Transfer-Encoding"):
+        yield from answer.stream(BLOCK_BYTES)
+        return
+    while block := answer.read1(BLOCK_BYTES):
+        yield block
 
 
 def _translate(error: HTTPError) -> NextStreamError:

@@ -8,13 +8,14 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
     decode_token,
     get_jwt,
     get_jwt_request_location,
+    get_unverified_jwt_headers,
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
@@ -29,6 +30,7 @@ from nextstream.services import api_keys, logins
 from nextstream.services.logins import Login
 from nextstream.settings import Settings
 from web import cookies, http, limits
+from web.verified import Verified
 
 ISSUER = "nextstream"
 REQUIRED = ("exp", "iat", "jti", "sub", "type", "iss", "aud", "sid", "scope")
@@ -37,6 +39,7 @@ REQUIRED = ("exp", "iat", "jti", "sub", "type", "iss", "aud", "sid", "scope")
 def install(app: Flask, settings: Settings) -> None:
     """Set flask-jwt-extended up."""
     app.config.update(_configuration(settings))
+    app.extensions["verified_tokens"] = Verified()
     manager = JWTManager(app)
     manager.token_verification_loader(_is_whole)
     manager.encode_key_loader(lambda _: _load(http.platform().signing_keys.signer()))
@@ -97,8 +100,10 @@ def caller_of_request() -> Caller:
     key = bearer()
     if key.startswith(keys_domain.PREFIX):
         return api_keys.caller(http.platform(), key, http.origin())
+    if key:
+        return _caller(verify(key))
     try:
-        verify_jwt_in_request()
+        verify_jwt_in_request(locations="cookies")
     except NoAuthorizationError as error:
         raise NotAuthenticated(detail=str(error)) from error
     except CSRFError as error:
@@ -124,6 +129,16 @@ def verify(token: str) -> Mapping[str, Any]:
 
     Needs an app context, and no database. Raises InvalidToken, and ServiceUnavailable without keys.
     """
+    verified: Verified = current_app.extensions["verified_tokens"]
+    known = verified.find(token, http.platform().signing_keys)
+    if known:
+        return known
+    claims = _verify(token)
+    verified.keep(token, get_unverified_jwt_headers(token)["kid"], claims)
+    return claims
+
+
+def _verify(token: str) -> dict[str, Any]:
     try:
         claims: dict[str, Any] = decode_token(token)
     except (JWTExtendedException, PyJWTError) as error:
