@@ -15,5 +15,5 @@ ENV NEXTSTREAM_DATA_DIR=/data NEXTSTREAM_LOG_FORMAT=json PYTHONUNBUFFERED=1
 EXPOSE 8000
 # The gateway keeps connections for its next requests: the service must not be the first to close one.
 # Threads, since uploads and playback wait for the network; no control socket, since nobody uses it.
-CMD ["gunicorn", "web.wsgi:app", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
+CMD ["gunicorn", "web.wsgi:app", "--bind", "0.0.0.0:8000", "--worker-class", "web.worker.Worker", \
      "--workers", "2", "--threads", "320", "--keep-alive", "75", "--no-control-socket"]

@@ -47,7 +47,7 @@ def gateway(settings: Settings, env: Mapping[str, str]) -> Program:
         "gateway",
         ["gunicorn", "gateway.wsgi:app", "--chdir", str(HOME)],
         ["--bind", f"{settings.host}:{settings.port}"],
-        ["--worker-class", "gthread"],  # uploads and playback wait for the network, not the CPU
+        ["--worker-class", "web.worker.Worker"],  # threads: most wait for the network
         ["--workers", str(settings.web_workers), "--threads", str(settings.web_threads)],
         ["--graceful-timeout", str(int(settings.stop_s))],
         ["--no-control-socket"],  # nobody uses it, and two instances would share its path

@@ -130,7 +130,7 @@ def run(folder: Path, *, separate: bool, **chosen: str) -> Iterator[Site]:
 def gunicorn(app: str, env: Mapping[str, str], folder: Path, name: str) -> Iterator[tuple[str, int]]:
     """Run one app with one worker; gives its address and its master's process id."""
     port = servers.free_port()
-    options = ["--worker-class", "gthread", "--threads", str(THREADS), "--no-control-socket"]
+    options = ["--worker-class", "web.worker.Worker", "--threads", str(THREADS), "--no-control-socket"]
     command = [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", *options]
     with (folder / f"{name}.log").open("ab") as log:
         process = servers.start(command, log.fileno(), env=_variables(env))

@@ -43,10 +43,9 @@ def answer_http(error: HTTPException, request_id: str) -> Response:
     return response
 
 
-def _respond(
-    status: int, code: str, title: str, detail: str, request_id: str, **members: Any
-) -> Response:
-    body = {
+def body(status: int, code: str, title: str, detail: str, request_id: str, **members: Any) -> bytes:
+    """Give the body of an answer."""
+    facts = {
         "type": f"urn:nextstream:problem:{code}",
         "title": title,
         "status": status,
@@ -55,6 +54,13 @@ def _respond(
         "request_id": request_id,
         **members,
     }
+    return json.dumps(facts).encode() + b"\n"
+
+
+def _respond(
+    status: int, code: str, title: str, detail: str, request_id: str, **members: Any
+) -> Response:
+    told = body(status, code, title, detail, request_id, **members)
     reason = OWN_REASONS.get(status)
     line = f"{status} {reason}" if reason else status
-    return Response(json.dumps(body) + "\n", line, content_type=MEDIA_TYPE)
+    return Response(told, line, content_type=MEDIA_TYPE)

@@ -14,6 +14,7 @@ from nextstream.domain.accounts import Role
 from tests import servers, sites
 from tests.sites import PASSWORD, Client, Site, parse, problem
 
+JSON = {"Content-Type": "application/json"}
 SEGMENT = bytes(range(256)) * 8192
 
 
@@ -50,7 +51,18 @@ def test_what_is_not_public_is_not_found(site: Site, name: str) -> None:
     [
         ["Content-Length: 4", "Transfer-Encoding: chunked"],
         ["Content-Length: 4", "Content-Length: 5"],
+        ["Content-Length: 4", "Content-Length: 4"],
+        ["Content-Length: 4, 4"],
         ["Content-Length: +4"],
+        ["Content-Length: 0x4"],
+        ["Content-Length: -1"],
+        ["Transfer-Encoding : chunked"],
+        ["Transfer-Encoding: identity"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+        ["X-Folded: a", " b"],
+        ["X-Bare: a\nContent-Length: 4"],
+        ["X-Nul: a\0b"],
+        ["Host: b"],
         ["Transfer-Encoding: gzip, chunked"],
         ["Transfer-Encoding: chunked, chunked"],
         ["Connection: X-Request-ID"],
@@ -62,8 +74,33 @@ def test_a_request_that_two_servers_could_read_in_two_ways_is_refused(
 ) -> None:
     head = "\r\n".join(["POST /api/v1/auth/login HTTP/1.1", "Host: a", *lines, "", ""])
     answer = site.send(head.encode() + b"0\r\n\r\nGET /api/v1/auth/me HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 501"))
+    first, end, _ = answer.partition(b"}\n")
+    status, body = parse(first + end)
+    assert status in (400, 501)
+    assert body["status"] == status
     assert b"HTTP/1.1 401" not in answer  # what lay behind it was not taken for a request
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * 9000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-Many: x\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
+        (b"G\x00T / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ],
+    ids=["a long line", "a long header", "many headers", "another version", "another method"],
+)
+def test_what_is_too_much_or_no_http_is_told_as_a_problem(site: Site, raw: bytes, status: int) -> None:
+    answer = site.send(raw)
+    assert b"Content-Type: application/problem+json" in answer
+    assert (parse(answer)[0], parse(answer)[1]["status"]) == (status, status)
+
+
+def test_a_body_that_is_no_upload_has_its_limit(site: Site) -> None:
+    big = site.guest().post("/api/v1/auth/login", data=b" " * (1024**2 + 1), headers=JSON)
+    assert (big.status_code, problem(big)["status"]) == (413, 413)
 
 
 def test_a_host_must_be_named(site: Site) -> None:

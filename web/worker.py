@@ -1,0 +1,72 @@
+"""gunicorn's worker with threads, which tells what it can't parse as problem details, too.
+
+`gunicorn --worker-class web.worker.Worker`
+"""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http.errors import (
+    ConfigurationProblem,
+    ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+from gunicorn.workers.gthread import ThreadWorker
+
+from web import problems
+
+WRITE_S = 1.0  # a few hundred bytes, which a client that wants them takes at once
+EXPLAINED = "The request isn't well-formed HTTP, or its line or headers are too long."
+# Of the same class, but no client's: an app's own headers, and gunicorn's options.
+OURS = (InvalidResponseHeader, InvalidResponseHeaderName, ConfigurationProblem)
+OTHERS = {
+    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Serves as gthread does."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer a request that no app has seen; what isn't the client's fault is gunicorn's to tell."""
+        if not isinstance(exc, ParseException) or isinstance(exc, OURS):
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.info("request not understood: %s", exc)
+        with suppress(OSError):  # then nobody is there to read it
+            client.settimeout(WRITE_S)
+            client.sendall(answer(status_of(exc)))
+
+
+def status_of(error: Exception) -> HTTPStatus:
+    """Give the status for what gunicorn raised."""
+    found = (status for kind, status in OTHERS.items() if isinstance(error, kind))
+    return next(found, HTTPStatus.BAD_REQUEST)
+
+
+def answer(status: HTTPStatus) -> bytes:
+    """Give a whole answer; it says nothing of the request, which may hold anything."""
+    title = status.phrase
+    body = problems.body(status, title.lower().replace(" ", "_"), title, EXPLAINED, uuid.uuid4().hex)
+    head = [
+        f"HTTP/1.1 {status.value} {title}",
+        f"Content-Type: {problems.MEDIA_TYPE}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        "",
+        "",
+    ]
+    return "\r\n".join(head).encode() + body
