@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,6 +56,9 @@ class FragileDatabase:
             yield tx
             self.fuse.step()
         self.fuse.step()
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        return self.database.reading()
 
     def close(self) -> None:
         self.database.close()

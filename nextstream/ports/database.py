@@ -71,6 +71,13 @@ class Database(Protocol):
         """
         ...
 
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction that only reads, and so waits for no other; nothing it writes is kept.
+
+        It sees what was committed when it began. Raises as `transaction`.
+        """
+        ...
+
     def close(self) -> None:
         """Let the connections go."""
         ...

@@ -62,7 +62,7 @@ def find(platform: Platform, video_id: str, name: str, *, sound: bool) -> Downlo
     The first time, the moof of every fragment is read. Raises VideoNotFound, VideoNotReady and
     NotFound.
     """
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         video = tx.videos.get(video_id)
     if video.public_version is None and video.state not in lifecycle.ENDED:
         raise VideoNotReady

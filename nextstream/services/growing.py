@@ -96,7 +96,7 @@ def _look_again(platform: Platform, video_id: str) -> Growth | None:
         return known[1]
     if len(recent) > KEPT:
         recent.clear()
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         video = tx.videos.get(video_id)
         growth = _look(tx, video) if video.playable_at else None
     recent[video_id] = now, growth

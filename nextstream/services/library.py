@@ -34,7 +34,7 @@ def get(
 
     Raises NotAllowed and InsufficientScope to those who may do so to no video.
     """
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         return mine(tx, account, video_id, action)
 
 
@@ -63,7 +63,7 @@ def page(
     if not may(account, Action.OPERATE):
         bounds = {"visibility": Visibility.PUBLIC} if everyone else {"owner_id": account.id}
         wanted = replace(wanted, **bounds)
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         found = tx.videos.page(wanted, before, limit + 1)
     videos = tuple(found[:limit])
     return Page(videos, videos[-1].id if len(found) > limit else None)

@@ -78,7 +78,7 @@ def caller(platform: Platform, session_id: str, scopes: frozenset[Scope]) -> Cal
 
     Each request asks the database: so a token dies with its session, and not 15 minutes later.
     """
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         session = tx.sessions.get(session_id)
         account = tx.accounts.get(session.account_id) if session else None
     if not session or not account or session.ended_at or account.disabled_at:

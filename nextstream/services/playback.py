@@ -98,7 +98,7 @@ def elsewhere(platform: Platform, access: Access, video_id: str, name: str) -> E
 
 
 def _missing(platform: Platform, video_id: str, name: str) -> NotFound:
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         video = tx.videos.get(video_id)
     if name.endswith(paths.MANIFEST) and video.encryption is not Encryption.NONE:
         return NoDash()

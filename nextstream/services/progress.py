@@ -53,7 +53,7 @@ def measure(platform: Platform, video: Video) -> Progress | None:
     plan = video.plan
     if plan is None or video.state in lifecycle.ENDED:
         return None
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         standing = tx.pieces.survey(video.id, video.version)
     rungs = tuple(
         RungProgress(rung.name, min(rung.width, rung.height), *_count(plan, standing, rung.name))

@@ -76,7 +76,7 @@ def _look_up(platform: Platform, video_id: str) -> Access:
         cache = _known.setdefault(platform.database, TTLCache(KNOWN_VIDEOS, KNOWN_S))
         access = cache.get(video_id)
     if access is None:
-        with platform.database.transaction() as tx:
+        with platform.database.reading() as tx:
             access = tx.videos.access(video_id)
         with _lock:
             cache[video_id] = access

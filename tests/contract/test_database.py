@@ -25,6 +25,7 @@ from nextstream.errors import (
     Conflict,
     DatabaseUnavailable,
     StaleVideo,
+    VideoNotFound,
 )
 from nextstream.ports import Database, Wanted
 from tests.contract.conftest import PATIENCE_S, Open
@@ -72,6 +73,25 @@ def test_another_connection_reads_what_was_committed_and_nothing_before(open_dat
     store(first, VIDEO)
     with second.transaction() as tx:
         assert tx.videos.get("v1") == VIDEO
+
+
+def test_a_reader_sees_what_was_committed_and_waits_for_nobody(open_database: Open) -> None:
+    first, second = open_database(), open_database()
+    store(first, VIDEO)
+    with first.transaction() as tx:
+        tx.videos.save(replace(VIDEO, title="first"))
+        for database in (first, second):
+            with database.reading() as other:
+                assert other.videos.get("v1").title == VIDEO.title
+    with second.reading() as tx:
+        assert tx.videos.get("v1").title == "first"
+
+
+def test_what_a_reader_writes_is_not_kept(database: Database) -> None:
+    with suppress(DatabaseUnavailable), database.reading() as tx:
+        tx.videos.add(VIDEO)
+    with database.reading() as tx, pytest.raises(VideoNotFound):
+        tx.videos.get("v1")
 
 
 def test_a_change_to_what_another_transaction_is_changing_gives_up_in_time(open_database: Open) -> None:

@@ -1,8 +1,9 @@
 """tus-js-client, tuspy and Uppy upload to NextStream and to @tus/server; then over a bad connection.
 
-The bad one is cut ten times, and the server is killed and started again once in the middle.
+The bad one is cut ten times, and the server is killed and started again once in the middle. With `s3`
+NextStream's storage is an S3 server of this machine, which then has the bytes twice to move.
 
-python -m tests.figures.tus_clients [SIZE_MIB]
+python -m tests.figures.tus_clients [SIZE_MIB [s3]]
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,7 @@ class House:
     """A NextStream of one gateway with two processes, over a folder, that can be killed."""
 
     folder: Path
+    storage_url: str = ""
     port: int = field(default_factory=servers.free_port)
     process: subprocess.Popen[bytes] | None = None
     platform: Platform | None = None
@@ -61,6 +63,7 @@ class House:
 
     def start(self) -> None:
         env = {"DATA_DIR": str(self.folder), "REDIS_URL": wiring.MEMORY, "FFMPEG": wiring.MEMORY}
+        env |= {"STORAGE_URL": self.storage_url} if self.storage_url else {}
         chosen = {**env, "SECRET_KEY": "k" * 40, "LOG_LEVEL": "WARNING", "CORS_ORIGINS": "*"}
         variables = {
             f"{PREFIX}{name}": value for name, value in {**chosen, "ACCESS_TOKEN_S": "9999"}.items()
@@ -71,7 +74,7 @@ class House:
             self.platform = wiring.build(settings)
         options = [
             "--worker-class",
-            "gthread",
+            "web.worker.Worker",
             "--workers",
             "2",
             "--threads",
@@ -122,11 +125,13 @@ class House:
 def main() -> None:
     size_mib = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
     modules = npm.modules()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder, url = Path(name), ""
+        if "s3" in sys.argv:
+            url = stack.enter_context(servers.rclone_s3(folder / "s3"))
         film, digest = make(folder / "film.mp4", size_mib)
         script = tus_clients.bundle(modules, folder)
-        house = House(folder / "data")
+        house = House(folder / "data", url)
         house.folder.mkdir()
         house.starter.submit(house.start).result()
         house.log_in()

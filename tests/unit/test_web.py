@@ -27,6 +27,8 @@ def away(platform: Platform) -> Platform:
         def transaction(self) -> Any:
             raise DatabaseUnavailable(detail="db.example.org:5432")
 
+        reading = transaction
+
     return replace(platform, database=Away())  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from nextstream.adapters.database.accounts import SqlAccounts
 from nextstream.adapters.database.api_keys import SqlApiKeys
 from nextstream.adapters.database.audit import SqlAudit
-from nextstream.adapters.database.engine import PATIENCE_S, open_engine, our_errors
+from nextstream.adapters.database.engine import PATIENCE_S, open_engine, open_reader, our_errors
 from nextstream.adapters.database.idempotency import SqlKeyedRequests
 from nextstream.adapters.database.outbox import SqlOutbox
 from nextstream.adapters.database.pieces import SqlPieces
@@ -28,6 +28,7 @@ class SqlDatabase:
 
     def __init__(self, url: str, patience_s: float = PATIENCE_S) -> None:
         self._engine = open_engine(url, patience_s=patience_s)
+        self._reader = open_reader(url, patience_s) or self._engine
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -39,9 +40,17 @@ class SqlDatabase:
         with our_errors(), self._engine.begin() as connection:
             yield SqlTransaction(connection)
 
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads; raises as `transaction`."""
+        with our_errors(), self._reader.connect() as connection, connection.begin() as transaction:
+            yield SqlTransaction(connection)
+            transaction.rollback()
+
     def close(self) -> None:
         """Let the connections go."""
         self._engine.dispose()
+        self._reader.dispose()
 
 
 class SqlTransaction:

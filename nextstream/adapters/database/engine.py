@@ -16,6 +16,7 @@ from nextstream.errors import BadRequest, Conflict, DatabaseUnavailable, Misconf
 PATIENCE_S = 10  # for a lock or a free connection: transactions last milliseconds
 CONNECT_S = 5
 RETRY_S = 0.02
+READERS = 4  # of one process at once; each takes a fraction of a millisecond
 WHICH = "NEXTSTREAM_DATABASE_URL must start with sqlite:///path or postgresql://host."
 
 
@@ -28,6 +29,32 @@ def open_engine(url: str, *, patience_s: float = PATIENCE_S, foreign_keys: bool 
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, patience_s, foreign_keys=foreign_keys)
     return _open_postgres(parsed, patience_s)
+
+
+def open_reader(url: str, patience_s: float = PATIENCE_S) -> Engine | None:
+    """Give an engine for transactions that only read a SQLite; elsewhere any engine does.
+
+    In a WAL they wait neither for the one that writes, in whatever process, nor for its disk.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    engine = create_engine(
+        parsed,
+        hide_parameters=True,
+        pool_size=READERS,
+        max_overflow=0,
+        pool_timeout=patience_s,
+        connect_args={"timeout": patience_s},
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # as in _open_sqlite
+        connection.execute("PRAGMA query_only = ON")  # a write would be lost, so it fails
+
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
 
 
 @contextmanager

@@ -46,6 +46,13 @@ class MemoryDatabase:
         finally:
             self._lock.release()
 
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Open a transaction on the truth as it is; what is written to it is lost."""
+        if self.away:
+            raise DatabaseUnavailable
+        yield MemoryTransaction(self._rows.copy())
+
     def close(self) -> None:
         """Let nothing go."""
 
