@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-import pytest
+import socket
+from dataclasses import replace
 
+import pytest
+from werkzeug.test import Client, TestResponse
+
+import gateway
 from gateway import guard, route_of
+from nextstream import wiring
 from nextstream.errors import BadRequest
 
 GOOD = {"HTTP_HOST": "example.org", "SERVER_PROTOCOL": "HTTP/1.1"}
@@ -101,3 +107,15 @@ def test_ordinary_headers_pass(change: dict[str, str]) -> None:
 def test_a_path_belongs_to_one_service_or_to_the_pages(path: str, service: str | None) -> None:
     route = route_of(path)
     assert (route and route.service) == service
+
+
+def test_each_route_has_a_patience_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gateway.ROUTES, "/v", gateway.Route("streaming", 0.1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        platform = wiring.in_memory()
+        settings = replace(platform.settings, streaming_url=url)
+        app = gateway.create_app(replace(platform, settings=settings))
+        path = "/v/a/master.m3u8"
+        answer = Client(app, TestResponse).get(path, environ_base={"RAW_URI": path})
+    assert (answer.status_code, answer.get_json()["code"]) == (504, "service_timeout")
