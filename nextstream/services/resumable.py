@@ -80,7 +80,7 @@ def find(platform: Platform, owner: Account, upload_id: str) -> Upload:
     Raises NotAllowed and InsufficientScope for who may not upload at all.
     """
     demand(owner, Action.UPLOAD)
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         upload = tx.uploads.get(upload_id)
     if not may(owner, Action.UPLOAD, upload.owner_id):
         raise UploadNotFound
@@ -138,8 +138,8 @@ def write(
             except SourceNotVideo as error:
                 upload_ends.end(platform, upload, error)
                 raise
-    if upload.offset == upload.length and upload.stage is not Stage.DONE:
-        return upload_ends.complete_soon(platform, upload)
+        if upload.offset == upload.length and upload.stage is not Stage.DONE:
+            return upload_ends.complete(platform, upload)
     if hold.stop:
         raise UploadLocked("Another request took this upload over; ask for its offset.")
     return upload
@@ -236,7 +236,7 @@ def _check_blocks(
 ) -> Iterator[bytes]:
     """Pass blocks on as long as this request may write, and refuse what is too much or no video."""
     offset = hold.upload.offset
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         limit = _limit(platform, tx, hold.upload)
     for block in blocks:
         hold.hear()

@@ -38,7 +38,7 @@ def complete_soon(platform: Platform, upload: Upload) -> Upload:
     """Complete an upload that has all bytes; where that can't be done now, upkeep will."""
     try:
         with upload_leases.held(platform, upload.id) as hold:
-            return _complete(platform, hold.upload)
+            return complete(platform, hold.upload)
     except UploadLocked:  # somebody else is at it
         return upload
     except UploadGone:
@@ -46,6 +46,12 @@ def complete_soon(platform: Platform, upload: Upload) -> Upload:
             found = tx.uploads.get(upload.id)
         check_alive(platform, found)
         return found
+
+
+def complete(platform: Platform, upload: Upload) -> Upload:
+    """Complete an upload under its lease, as `complete_soon`."""
+    try:
+        return _complete(platform, upload)
     except NextStreamError as error:
         if not error.retryable:
             raise
