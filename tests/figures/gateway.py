@@ -19,12 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from tests import sites
 from tests.sites import Client, Site
 
 BODY_BYTES = 100 * 1000**2
 BLOCK = bytes(256 * 1024)
 ROUNDS = 5
+WARM = 20  # requests that don't count, on each connection
 WAYS = ("alone", "mounted", "proxied")
 
 
@@ -36,6 +39,13 @@ class Way:
     upload: tuple[str, int]
     token: str
     video_id: str
+    pids: tuple[int, ...]  # of gunicorn's masters on the way to the API
+    spent_s: float = 0.0  # of their workers' processor time, for the small requests
+
+    def cpu_s(self) -> float:
+        """Give the processor time that the servers have used so far."""
+        workers = (child for pid in self.pids for child in psutil.Process(pid).children())
+        return sum(times.user + times.system for times in (each.cpu_times() for each in workers))
 
 
 def main() -> None:
@@ -43,9 +53,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, opened(Path(name)) as ways:
         print("| | " + " | ".join(WAYS) + " |\n| --- | --- | --- | --- |")
         small = together(ways, lambda way: get(way, count // ROUNDS))
+        spent = [ways[name].spent_s * 1000 / len(small[name]) for name in WAYS]
         for what, number in (("p50", 50), ("p99", 99)):
             cells = [statistics.quantiles(small[way], n=100)[number - 1] for way in WAYS]
             row(f"GET /api/v1/videos/ID, {what}, ms", cells, cells[0])
+        row("its processor time in the servers, ms", spent, spent[0])
         for what, move in (("down", download), ("up, PUT", upload)):
             rates = together(ways, move)
             row(f"100 MB {what}, MB/s", [statistics.median(rates[way]) for way in WAYS])
@@ -62,7 +74,8 @@ def opened(folder: Path) -> Iterator[dict[str, Way]]:
     ):
         proxied = way_to(separate)
         api, uploads = (separate.services[name] for name in ("streaming", "upload"))
-        alone = Way(api, uploads, proxied.token, proxied.video_id)
+        pids = (separate.pids["streaming"],)
+        alone = Way(api, uploads, proxied.token, proxied.video_id, pids)
         yield {"alone": alone, "mounted": way_to(mounted), "proxied": proxied}
 
 
@@ -71,7 +84,8 @@ def way_to(site: Site) -> Way:
     video_id = user.upload()
     key = f"videos/{video_id}/v1/v720/00001.m4s"
     site.platform.storage.write(key, (BLOCK for _ in range(BODY_BYTES // len(BLOCK))), "video/mp4")
-    return Way(site.address, site.address, user.token, video_id)
+    pids = tuple(site.pids[name] for name in ("gateway", "streaming") if name in site.pids)
+    return Way(site.address, site.address, user.token, video_id, pids)
 
 
 def together(ways: dict[str, Way], measure: Callable[[Way], list[float]]) -> dict[str, list[float]]:
@@ -85,16 +99,19 @@ def together(ways: dict[str, Way], measure: Callable[[Way], list[float]]) -> dic
 
 def get(way: Way, count: int) -> list[float]:
     """Give the milliseconds of each of so many requests, on one connection."""
-    connection, took_ms = http.client.HTTPConnection(*way.api, timeout=60), []
+    connection, took_ms = http.client.HTTPConnection(*way.api, timeout=60), list[float]()
     headers = {"Authorization": way.token}
-    for number in range(count + 20):
+    for number in range(count + WARM):
+        if number == WARM:
+            way.spent_s -= way.cpu_s()
         begun = time.perf_counter()
         connection.request("GET", f"/api/v1/videos/{way.video_id}", headers=headers)
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200, answer.status
-        if number >= 20:  # the connection is warm
+        if number >= WARM:
             took_ms.append((time.perf_counter() - begun) * 1000)
+    way.spent_s += way.cpu_s()
     connection.close()
     return took_ms
 
@@ -130,7 +147,7 @@ def upload(way: Way) -> list[float]:
 
 def row(what: str, cells: list[float], base: float = 0.0) -> None:
     digits = 2 if cells[0] < 50 else 0
-    added = [f" (+{cell - base:.{digits}f})" if base and cell != base else "" for cell in cells]
+    added = [f" ({cell - base:+.{digits}f})" if base and cell != base else "" for cell in cells]
     print(
         f"| {what} | "
         + " | ".join(f"{c:.{digits}f}{a}" for c, a in zip(cells, added, strict=True))
