@@ -69,3 +69,9 @@ def test_the_database_and_the_storage_are_in_the_data_folder_unless_chosen() -> 
     assert default.storage == "file:///d/media"
     chosen = Settings.read({"NEXTSTREAM_STORAGE_URL": "s3://bucket"})
     assert chosen.storage == "s3://bucket"
+
+
+def test_one_process_carries_two_hundred_uploads_also_behind_the_gateway() -> None:
+    settings = Settings()
+    assert 200 <= settings.uploads_each <= settings.seats_each
+    assert settings.web_threads - settings.uploads_each >= 64  # what is left to the API and players
