@@ -1,4 +1,4 @@
-"""All settings, each with its default and its meaning; the only reader of the environment.
+"""All settings, each with its default and its meaning; they and remote_settings read the environment.
 
 docs/settings.md is generated from this file by `python -m nextstream settings`.
 """
@@ -12,12 +12,13 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from nextstream import machine
+from nextstream import machine, remote_settings
 from nextstream.domain.remote_urls import Network
 from nextstream.domain.video import Encryption
 from nextstream.errors import Misconfigured
+from nextstream.remote_settings import read_file
 
-PREFIX = "NEXTSTREAM_"
+PREFIX = remote_settings.PREFIX
 CODECS = ("h264", "hevc", "av1")
 
 
@@ -233,9 +234,11 @@ class Settings:
             name = variable.removeprefix(PREFIX).lower()
             if not variable.startswith(PREFIX) or name.startswith("test_"):
                 continue
+            if name.removesuffix("_file") in remote_settings.NAMES:
+                continue
             value = text
             if name.endswith("_file") and name.removesuffix("_file") in known:
-                name, value = name.removesuffix("_file"), _read_file(variable, text)
+                name, value = name.removesuffix("_file"), read_file(variable, text)
             if name not in known:
                 raise Misconfigured(f"{variable} is no setting; docs/settings.md lists them all.")
             values[name] = _convert(variable, value, known[name])
@@ -334,15 +337,6 @@ class Settings:
         return tuple(name for name in CODECS if name in chosen)
 
 
-def _read_file(variable: str, path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError as error:
-        raise Misconfigured(
-            f"{variable} names {path}, which can't be read: {error.strerror}."
-        ) from error
-
-
 _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "int": int,
@@ -364,7 +358,7 @@ def describe() -> str:
     rows = [
         f"| `{PREFIX}{f.name.upper()}` | `{f.default}` | {f.metadata['doc']} |" for f in fields(Settings)
     ]
-    return "\n".join([_HEAD, *rows, ""])
+    return "\n".join([_HEAD, *rows, remote_settings.PAGE])
 
 
 _HEAD = """# Settings

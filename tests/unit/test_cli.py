@@ -19,7 +19,10 @@ def run(*words: str, text: str | None = None, **env: str) -> Result:
 
 def test_every_command_explains_itself() -> None:
     listed = run("--help").output
-    for name in ("up", "transcode", "doctor", "user", "keys", "settings", "migrate"):
+    for name in (
+        *("up", "transcode", "doctor", "user", "keys", "settings", "migrate", "login", "logout"),
+        *("upload", "import", "list", "show", "watch", "download", "delete"),
+    ):
         assert name in listed
         assert run(name, "--help").output.startswith("Usage:")
 

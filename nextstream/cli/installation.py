@@ -1,39 +1,28 @@
-"""The command line: `python -m nextstream`; each command reads the settings and calls one thing."""
+"""Commands that set up and run an installation; each reads the settings and calls one thing."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-)
 from rich.text import Text
 
 from nextstream import logs
+from nextstream.cli.bars import encoding
+from nextstream.cli.shell import command, main, out
 from nextstream.domain.accounts import Role
-from nextstream.errors import NextStreamError
 from nextstream.settings import Settings, describe
 
 if TYPE_CHECKING:
     from nextstream.doctor import Finding
     from nextstream.ports import Platform
-    from nextstream.services.progress import Progress as Encode
     from nextstream.up import Ready
-
-USER_ERROR = 2
-INTERRUPTED = 130  # as a shell counts a program that SIGINT ended
 
 COLOURS = {
     "redis": "red",
@@ -43,35 +32,6 @@ COLOURS = {
     "beat": "blue",
     "flower": "yellow",
 }
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name=None, version="0.1.0", prog_name="nextstream")
-def main() -> None:
-    """NextStream: a self-hosted video platform."""
-
-
-def command(group: click.Group) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command; our own errors become one sentence on stderr, without a traceback."""
-
-    def decorate(function: Callable[..., None]) -> click.Command:
-        @wraps(function)
-        def run(*args: Any, **kwargs: Any) -> None:
-            try:
-                function(*args, **kwargs)
-            except NextStreamError as error:
-                err.print(Text(str(error), style="red"))
-                sys.exit(USER_ERROR)
-            except KeyboardInterrupt:
-                err.print("Interrupted.")
-                sys.exit(INTERRUPTED)
-
-        return group.command(function.__name__.rstrip("_"))(run)
-
-    return decorate
 
 
 def _settings(process: str, least: str = "WARNING") -> Settings:
@@ -116,32 +76,9 @@ def transcode(file: Path, folder: Path | None) -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up as Ctrl-C does
     folder = folder or Path(f"{file.stem}-hls")
-    with _bar() as show:
+    with encoding() as show:
         master = workbench.transcode(_settings("transcode", least="ERROR"), file, folder, show)
     out.print(str(master))
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Encode | None], None]]:
-    """Show a progress bar as long as the block lasts; it's on stderr, so that stdout is the result."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"))
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("probing", total=None, numbers="")
-        yield lambda encode: _draw(bar, task, encode)
-
-
-def _draw(bar: Progress, task: TaskID, encode: Encode | None) -> None:
-    if encode is None:
-        return
-    percents = [f"{r.height}p {100 * r.frames_done // max(r.frames_planned, 1)}%" for r in encode.rungs]
-    eta = f"{encode.fps:.0f} fps, {encode.eta_s:.0f} s left" if encode.fps and encode.eta_s else ""
-    bar.update(
-        task,
-        description=" ".join(percents) or "sound",
-        total=encode.frames_planned,
-        completed=encode.frames_done,
-        numbers=f"{encode.frames_done}/{encode.frames_planned} frames {eta}",
-    )
 
 
 @command(main)

@@ -1,0 +1,158 @@
+"""The commands that speak to a server, against the gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nextstream.cli import INTERRUPTED, USER_ERROR, main
+from tests import sites, tus_clients
+from tests.installation import ROOT
+from tests.sites import PASSWORD, Client, Site
+
+MIB = 1024**2
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with sites.run(tmp_path_factory.mktemp("cli"), separate=False, imports="true") as site:
+        yield site
+
+
+@pytest.fixture
+def user(server: Site) -> Client:
+    return server.user()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+def run(home: dict[str, str], *words: str, text: str | None = None) -> Result:
+    return CliRunner(env=home).invoke(main, words, input=text)
+
+
+def enter(home: dict[str, str], user: Client, url: str = "") -> None:
+    words = ("login", url or user.site.url, "--name", user.name)
+    assert run(home, *words, text=f"{PASSWORD}\n").exit_code == 0
+
+
+def ids(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.stderr
+    return [line.split()[0] for line in result.stdout.splitlines()]
+
+
+def test_a_login_is_kept_where_its_owner_alone_can_read_it_and_ends_at_the_server(
+    home: dict[str, str], user: Client
+) -> None:
+    assert "nextstream login" in run(home, "list").stderr
+    wrong = run(home, "login", user.site.url, "--name", user.name, text="not my password\n")
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (USER_ERROR, 1)
+    enter(home, user)
+    (kept,) = (Path(home["XDG_CONFIG_HOME"]) / "nextstream").glob("*.json")
+    assert kept.stat().st_mode & 0o177 == 0
+    assert ids(run(home, "list")) == []
+    sessions = user.get("/api/v1/auth/sessions").json()["items"]
+    assert run(home, "logout").exit_code == 0
+    assert len(user.get("/api/v1/auth/sessions").json()["items"]) == len(sessions) - 1
+    assert run(home, "list").exit_code == USER_ERROR
+
+
+def test_commands_at_the_same_time_renew_a_login_once(home: dict[str, str], user: Client) -> None:
+    enter(home, user)
+    (kept,) = (Path(home["XDG_CONFIG_HOME"]) / "nextstream").glob("*.json")
+    note = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**note, "tokens": {**note["tokens"], "ends_at": 0}}))
+    command = [sys.executable, "-m", "nextstream", "list"]
+    env = {**os.environ, **home}
+    ran = [subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE) for _ in range(3)]
+    assert [(each.communicate(timeout=120)[0], each.returncode) for each in ran] == [(b"", 0)] * 3
+    assert json.loads(kept.read_text())["tokens"]["refresh"] != note["tokens"]["refresh"]
+    assert run(home, "list").exit_code == 0
+
+
+def test_an_api_key_of_the_environment_needs_no_login(home: dict[str, str], user: Client) -> None:
+    body = {"name": "ci", "scopes": ["videos:read"]}
+    key = user.post("/api/v1/auth/keys", json=body).json()["key"]
+    env = {**home, "NEXTSTREAM_URL": user.site.url, "NEXTSTREAM_API_KEY": key}
+    video_id = user.upload()
+    assert ids(run(env, "list")) == [video_id]
+    refused = run(env, "delete", video_id, "--yes")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (USER_ERROR, 1)
+    assert "scope" in refused.stderr
+
+
+def test_videos_are_sent_listed_shown_and_removed(
+    home: dict[str, str], user: Client, tmp_path: Path
+) -> None:
+    enter(home, user)
+    files = [tmp_path / "one [1].mp4", tmp_path / "two.mp4"]
+    for file in files:
+        file.write_bytes(b"film")
+    one, two = ids(run(home, "upload", *map(str, files)))
+    (far,) = ids(run(home, "import", "https://example.org/far.mp4", "--title", "Far"))
+    assert ids(run(home, "list")) == [far, two, one]
+    assert ids(run(home, "list", "--text", "one", "--state", "uploaded")) == [one]
+    assert json.loads(run(home, "list", "--limit", "1", "--json").stdout)["title"] == "Far"
+    shown = run(home, "show", one).stdout
+    assert "one [1].mp4" in shown
+    assert f"{user.site.url}/v/{one}/master.m3u8" in shown
+    assert json.loads(run(home, "show", one, "--json").stdout)["state"] == "uploaded"
+    assert run(home, "delete", one, text="n\n").exit_code != 0
+    assert run(home, "delete", one, two, "--yes").exit_code == 0
+    assert ids(run(home, "list")) == [far]
+    assert "no download yet" in run(home, "download", far).stderr
+    assert run(home, "show", one).exit_code == USER_ERROR
+
+
+def test_a_file_that_is_no_video_is_one_sentence(
+    home: dict[str, str], user: Client, tmp_path: Path
+) -> None:
+    enter(home, user)
+    (tmp_path / "page.mp4").write_text("<!DOCTYPE html><html></html>")
+    refused = run(home, "upload", str(tmp_path / "page.mp4"))
+    assert refused.exit_code == USER_ERROR
+    assert "Traceback" not in refused.stderr
+    assert run(home, "upload", str(tmp_path / "nowhere.mp4")).exit_code == USER_ERROR
+
+
+def test_after_ctrl_c_the_same_command_goes_on(
+    home: dict[str, str], user: Client, tmp_path: Path
+) -> None:
+    small, large = tmp_path / "small.mp4", tmp_path / "large.mp4"
+    small.write_bytes(b"film")
+    with large.open("wb") as file:
+        file.write(os.urandom(MIB))
+        file.truncate(160 * MIB)
+    with tus_clients.cutting(user.site.address) as way:
+        enter(home, user, way.url)
+        command = [sys.executable, "-m", "nextstream", "upload", str(small), str(large)]
+        first = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **home}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 120
+        while way.passed_bytes < 40 * MIB and time.monotonic() < deadline:
+            time.sleep(0.001)
+        first.send_signal(signal.SIGINT)
+        said = [text.decode() for text in first.communicate(timeout=120)]
+        assert first.returncode == INTERRUPTED, said
+        assert "The same command goes on" in said[1]
+        assert "Traceback" not in said[1]
+        passed_bytes = way.passed_bytes
+        again = ids(run(home, "upload", str(small), str(large)))
+        assert said[0].split()[0] == again[0]
+        assert way.passed_bytes - passed_bytes < 130 * MIB
+    assert {each["id"] for each in user.get("/api/v1/videos").json()["items"]} == set(again)
+    stored = user.site.platform.storage.head(f"videos/{again[1]}/source")
+    assert stored.size_bytes == large.stat().st_size
+    assert not list(Path(home["XDG_STATE_HOME"]).rglob("*.json"))
