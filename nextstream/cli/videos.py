@@ -15,7 +15,7 @@ from rich.text import Text
 
 from nextstream.cli.bars import encoding, moving
 from nextstream.cli.login import connected
-from nextstream.cli.shell import command, err, main, out
+from nextstream.cli.shell import command, err, main
 from nextstream.domain.video import State, Visibility
 from nextstream.ports import Order
 from nextstream.remote_settings import Remote
@@ -164,7 +164,7 @@ def _follow(client: Client, video: Video) -> None:
                 err.print(Text(f"Playable: {seen.playback.hls}"))
 
         client.videos.wait(video.id, show=look)
-    out.print(Text(f"Ready: {video.playback.hls}"))
+    err.print(Text(f"Ready: {video.playback.hls}"))
 
 
 def _line(video: Video) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nextstream.cli import INTERRUPTED, USER_ERROR, main
+from nextstream.cli.login import LoginFile
+from nextstream.client.login import Login
 from tests import sites, tus_clients
 from tests.installation import ROOT
 from tests.sites import PASSWORD, Client, Site
@@ -68,16 +71,23 @@ def test_a_login_is_kept_where_its_owner_alone_can_read_it_and_ends_at_the_serve
     assert run(home, "list").exit_code == USER_ERROR
 
 
-def test_commands_at_the_same_time_renew_a_login_once(home: dict[str, str], user: Client) -> None:
+def test_commands_renew_a_login_one_at_a_time_and_each_token_once(
+    home: dict[str, str], user: Client
+) -> None:
     enter(home, user)
     (kept,) = (Path(home["XDG_CONFIG_HOME"]) / "nextstream").glob("*.json")
-    note = json.loads(kept.read_text())
-    kept.write_text(json.dumps({**note, "tokens": {**note["tokens"], "ends_at": 0}}))
-    command = [sys.executable, "-m", "nextstream", "list"]
-    env = {**os.environ, **home}
-    ran = [subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE) for _ in range(3)]
-    assert [(each.communicate(timeout=120)[0], each.returncode) for each in ran] == [(b"", 0)] * 3
-    assert json.loads(kept.read_text())["tokens"]["refresh"] != note["tokens"]["refresh"]
+    file, other = LoginFile(kept), LoginFile(kept)
+    stale, entered = file.load(), threading.Event()
+    logins = [Login(user.session, user.site.url, each) for each in (file, other)]
+    waiting = threading.Thread(target=lambda: (logins[1].renew(stale.access), entered.set()))
+    with file.locked():
+        waiting.start()
+        assert not entered.wait(0.5)
+    waiting.join(60)
+    renewed = file.load()
+    assert renewed.refresh != stale.refresh
+    assert logins[0].renew(stale.access)
+    assert file.load() == renewed
     assert run(home, "list").exit_code == 0
 
 
