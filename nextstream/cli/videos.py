@@ -182,7 +182,8 @@ def _lines(video: Video) -> Iterator[str]:
         yield f"rendition   {each.name:<6} {each.kind:<5} {each.codec or ''}{size}"
     yield f"page        {video.playback.page}"
     yield f"hls         {video.playback.hls}"
-    yield f"dash        {video.playback.dash}"
+    if video.playback.dash:
+        yield f"dash        {video.playback.dash}"
 
 
 def _stand(video: Video) -> str:

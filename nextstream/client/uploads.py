@@ -53,15 +53,24 @@ class Uploads:
     def __init__(self, http: Transport, unfinished: Unfinished) -> None:
         self._http, self._unfinished = http, unfinished
 
-    def send(self, path: Path | str, *, title: str | None = None, show: Show = lambda *_: None) -> Video:
+    def send(
+        self,
+        path: Path | str,
+        *,
+        title: str | None = None,
+        encryption: str | None = None,
+        show: Show = lambda *_: None,
+    ) -> Video:
         """Send a file and give its video, which the server then encodes.
 
-        `show` is told the bytes sent and in all; after a cut it begins again at what the server has.
-        Goes on where an earlier call for the same file, unchanged, was when it ended. Raises Refused,
-        Unreachable after some minutes, FileChanged, OSError.
+        `encryption` is `none` or `aes-128`, else the server's choice. `show` is told the bytes sent and
+        in all; after a cut it begins again at what the server has. Goes on where an earlier call for the
+        same file, unchanged, was when it ended. Raises Refused, Unreachable after some minutes,
+        FileChanged, OSError.
         """
         path = Path(path)
-        facts = {"filename": path.name, **({"title": title} if title else {})}
+        wishes = {"filename": path.name, "title": title, "encryption": encryption}
+        facts = {name: text for name, text in wishes.items() if text}
         video_id = self._send(f"{self._http.url}/api/v1/uploads/tus", path, facts, show)
         return read(Video, self._http.json("GET", f"/api/v1/videos/{part(video_id)}"))
 
@@ -82,9 +91,16 @@ class Uploads:
         title: str | None = None,
         max_bytes: int | None = None,
         expires_s: int | None = None,
+        encryption: str | None = None,
     ) -> DirectUpload:
         """Get a direct upload URL, to hand to who has the file."""
-        wishes = {"filename": filename, "title": title, "max_bytes": max_bytes, "expires_s": expires_s}
+        wishes = {
+            "filename": filename,
+            "title": title,
+            "max_bytes": max_bytes,
+            "expires_s": expires_s,
+            "encryption": encryption,
+        }
         body = {name: value for name, value in wishes.items() if value is not None}
         answer = self._http.json("POST", "/api/v1/uploads/direct", json=body, key=new_key())
         return read(DirectUpload, answer)

@@ -60,10 +60,13 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Playback:
-    """Addresses of a video for players and pages; pictures are None where there are none yet."""
+    """Addresses of a video for players and pages.
+
+    `dash` is None for an encrypted video; pictures are None where there are none yet.
+    """
 
     hls: str
-    dash: str
+    dash: str | None
     page: str
     poster: str | None = None
     storyboard: str | None = None
@@ -195,6 +198,7 @@ class Video:
     priority: Priority
     created_at: datetime
     playback: Playback
+    encryption: str = "none"
     public_version: int | None = None
     playable_at: datetime | None = None
     size_bytes: int | None = None
@@ -238,7 +242,7 @@ class Ticket:
     """Addresses that play a video until `expires_at`, whatever its visibility."""
 
     hls: str
-    dash: str
+    dash: str | None
     expires_at: datetime
 
 

@@ -95,6 +95,7 @@ class Videos:
         preset: str | None = None,
         crf: int | None = None,
         codecs: Sequence[str] | None = None,
+        encryption: Literal["none", "aes-128"] | None = None,
     ) -> Video:
         """Encode a video anew; what isn't given is the server's choice, and the old encode plays on."""
         wishes = {
@@ -102,6 +103,7 @@ class Videos:
             "preset": preset,
             "crf": crf,
             "codecs": [*codecs] if codecs else None,
+            "encryption": encryption,
         }
         body = {name: value for name, value in wishes.items() if value is not None}
         path = f"/api/v1/videos/{part(video_id)}/encodes"

@@ -175,7 +175,9 @@ def test_work_can_be_stopped_and_tickets_given_and_taken_back(ns: Client, tmp_pa
 
 
 def test_direct_uploads_and_imports_begin_videos(open_site: Site, ns: Client, film: Path) -> None:
-    order = ns.uploads.order(filename="theirs.mp4", title="Theirs", max_bytes=20 * MIB, expires_s=600)
+    order = ns.uploads.order(
+        filename="theirs.mp4", title="Theirs", max_bytes=20 * MIB, encryption="aes-128"
+    )
     assert Client("http://127.0.0.1:9").uploads.send_to(order.url, film) == order.video_id
     assert source(open_site, order.video_id) == film.read_bytes()
     assert ns.uploads.fetch("https://example.org/f.mp4", title="Far").title == "Far"
