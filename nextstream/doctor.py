@@ -14,12 +14,14 @@ from pathlib import Path
 
 from nextstream import wiring
 from nextstream.errors import NextStreamError
+from nextstream.services import lag
 from nextstream.settings import Settings
 
 LOCK = "up.lock"
 LEAST_FREE_BYTES = 2 * 1024**3
 LEAST_KEY = 32
 CONNECT_TIMEOUT_S = 2.0
+LONGEST_LAG_S = 60.0  # events are sent within a second or two
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,24 @@ def _kafka(settings: Settings) -> str:
     return "answers" if settings.kafka_servers else "not used, events stay in the database"
 
 
+def _events(settings: Settings) -> str:
+    if not settings.database_url and not (settings.data_dir / "nextstream.db").exists():
+        return "none yet"
+    platform = wiring.build(settings)
+    try:
+        lags = lag.measure(platform)
+    finally:
+        platform.database.close()
+    waits = (("Kafka", lags.outbox), ("webhooks", lags.fan_out), ("webhooks", lags.deliveries))
+    for name, found in waits:
+        if found.oldest_s > LONGEST_LAG_S:
+            raise Fault(
+                f"{found.count} events wait for {name}, the first for {found.oldest_s:.0f} s; see that "
+                "beat and the workers of the queues upkeep and webhooks run, and that Kafka answers."
+            )
+    return f"{lags.outbox.count} wait for Kafka"
+
+
 def _reason(error: Exception) -> str:
     """Give the system's words alone, without Python's additions."""
     number = error.errno if isinstance(error, OSError) else None
@@ -220,4 +240,5 @@ CHECKS: tuple[tuple[str, Callable[[Settings], str], bool], ...] = (
     ("database", _database, True),
     ("storage", _storage, True),
     ("Kafka", _kafka, False),
+    ("events", _events, False),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from nextstream.domain import paths
@@ -19,6 +20,7 @@ from nextstream.domain.video import (
 )
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry, Worker
+from nextstream.services.lag import Lags
 from nextstream.services.progress import Progress
 from nextstream.services.rights import Grant
 
@@ -107,6 +109,11 @@ def is_playable(found: Video) -> bool:
 def event(entry: OutboxEntry) -> dict[str, Any]:
     """Describe an event to an operator, with its place in the order of all."""
     return {"place": entry.place, "sent": entry.sent, "event": entry.event.body()}
+
+
+def lags(found: Lags) -> dict[str, Any]:
+    """Describe what waits to be told to other systems."""
+    return asdict(found)
 
 
 def _playback(found: Video, base_url: str) -> dict[str, str | None]:

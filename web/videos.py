@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from nextstream.domain.video import Priority, State, Video, Visibility
 from nextstream.ports import Order, Wanted
-from nextstream.services import downloads, events, library, progress, rights, uploads
+from nextstream.services import downloads, events, lag, library, progress, rights, uploads
 from web import bodies, http, streaming, tokens
 
 blueprint = Blueprint("videos", __name__, url_prefix="/api/v1")
@@ -112,6 +112,12 @@ def list_events() -> Response:
     entries = events.page(http.platform(), account, query.after, query.limit, query.key)
     items = [bodies.event(entry) for entry in entries]
     return http.answer({"items": items, "next": entries[-1].place if entries else query.after})
+
+
+@blueprint.get("/events/lag")
+def show_lag() -> Response:
+    """Tell operators how many events wait for Kafka and webhooks, and for how long."""
+    return http.answer(bodies.lags(lag.show(http.platform(), tokens.account())))
 
 
 def _answer(video: Video) -> Response:

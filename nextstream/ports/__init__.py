@@ -9,7 +9,7 @@ from nextstream.ports.audit import Audit, AuditEntry
 from nextstream.ports.database import Database, Transaction
 from nextstream.ports.dispatch import Dispatcher, Message
 from nextstream.ports.encoder import EncodedPiece, Encoder, Report
-from nextstream.ports.events import EventSink, Outbox, OutboxEntry
+from nextstream.ports.events import Backlog, EventSink, Outbox, OutboxEntry
 from nextstream.ports.idempotency import KeyedRequest, KeyedRequests
 from nextstream.ports.limits import Limits
 from nextstream.ports.outside import Outside
@@ -31,6 +31,7 @@ __all__ = [
     "ApiKeys",
     "Audit",
     "AuditEntry",
+    "Backlog",
     "Clock",
     "Database",
     "Dispatcher",

@@ -35,6 +35,14 @@ class OutboxEntry:
     sent: bool
 
 
+@dataclass(frozen=True)
+class Backlog:
+    """How much waits, and since when the oldest of it has."""
+
+    count: int
+    since: datetime | None = None
+
+
 class Outbox(Protocol):
     """Events, stored in the transaction that makes them true, and sent on afterwards."""
 
@@ -47,6 +55,10 @@ class Outbox(Protocol):
 
     def unsent(self, limit: int) -> Sequence[OutboxEntry]:
         """Give the oldest events not known to have been sent."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Count the events not known to have been sent."""
         ...
 
     def mark_sent(self, event_ids: Iterable[str]) -> None:
@@ -63,4 +75,8 @@ class Outbox(Protocol):
 
     def last(self, key: str) -> int:
         """Give the place of the newest event of a key, or 0."""
+        ...
+
+    def behind(self, place: int) -> Backlog:
+        """Count the events behind a place."""
         ...

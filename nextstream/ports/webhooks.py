@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from nextstream.domain.webhooks import Delivery, Webhook
+from nextstream.ports.events import Backlog
 
 
 class Webhooks(Protocol):
@@ -42,6 +43,10 @@ class Webhooks(Protocol):
 
     def send(self, deliveries: Iterable[Delivery]) -> None:
         """Store new deliveries."""
+        ...
+
+    def backlog(self, now: datetime) -> Backlog:
+        """Count the deliveries that are due to active webhooks."""
         ...
 
     def ring(self, now: datetime, until: datetime, limit: int) -> Sequence[str]:

@@ -27,7 +27,7 @@ from nextstream.errors import (
     StaleVideo,
     VideoNotFound,
 )
-from nextstream.ports import Database, Wanted
+from nextstream.ports import Backlog, Database, Wanted
 from tests.contract.conftest import PATIENCE_S, Open
 from tests.contract.rows import ACCOUNT, LATER, NOW, VIDEO, event, store
 
@@ -307,6 +307,21 @@ def test_what_is_known_to_be_sent_is_not_given_again(database: Database) -> None
         assert [entry.event for entry in tx.outbox.unsent(9)] == [events[1], events[3]]
         assert [entry.event for entry in tx.outbox.unsent(1)] == [events[1]]
         assert [entry.sent for entry in tx.outbox.page(0, 9)] == [True, False, True, False]
+
+
+def test_a_backlog_is_what_was_not_sent_or_lies_behind_a_place(database: Database) -> None:
+    with database.transaction() as tx:
+        assert tx.outbox.backlog() == tx.outbox.behind(0) == Backlog(0, None)
+    events = [replace(event(), time=NOW + timedelta(seconds=n)) for n in range(3)]
+    with database.transaction() as tx:
+        tx.outbox.add(*events)
+        tx.outbox.mark_sent([events[0].id])
+    with database.transaction() as tx:
+        assert tx.outbox.backlog() == Backlog(2, events[1].time)
+        last = tx.outbox.page(0, 9)[-1].place
+        assert tx.outbox.behind(0) == Backlog(3, NOW)
+        assert tx.outbox.behind(last - 1) == Backlog(1, events[2].time)
+        assert tx.outbox.behind(last) == Backlog(0, None)
 
 
 def test_events_are_read_on_from_a_place_of_one_key_or_all(database: Database) -> None:

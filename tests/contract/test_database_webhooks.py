@@ -10,7 +10,7 @@ import pytest
 
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.errors import Conflict, WebhookNotFound
-from nextstream.ports import Database
+from nextstream.ports import Backlog, Database
 from tests.contract.conftest import Open
 from tests.contract.rows import LATER, NOW
 
@@ -105,6 +105,20 @@ def test_one_rings_once_for_a_webhook_with_something_due(database: Database) -> 
         assert tx.webhooks.ring(NOW, LATER, 9) == ["w1"]
         assert tx.webhooks.ring(SOON, LATER, 9) == []
         assert tx.webhooks.ring(LATER + timedelta(seconds=1), LATER, 9) == ["w1"]
+
+
+def test_what_is_due_to_active_webhooks_is_counted(database: Database) -> None:
+    other = replace(HOOK, id="w2", active=False)
+    store(database, SENT, replace(SENT, id="d2", event_id="e2", due_at=SOON))
+    with database.transaction() as tx:
+        tx.webhooks.add(other)
+        tx.webhooks.send([replace(SENT, id="d3", webhook_id="w2")])
+    with database.transaction() as tx:
+        assert tx.webhooks.backlog(NOW - timedelta(seconds=1)) == Backlog(0, None)
+        assert tx.webhooks.backlog(NOW) == Backlog(1, NOW)
+        assert tx.webhooks.backlog(LATER) == Backlog(2, NOW)
+        tx.webhooks.note(replace(SENT, outcome=Outcome.DELIVERED))
+        assert tx.webhooks.backlog(LATER) == Backlog(1, SOON)
 
 
 @pytest.mark.parametrize(

@@ -279,5 +279,8 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.outbox.page(5, 9)
     tx.outbox.page(5, 9, "v1")
     tx.outbox.last("v1")
+    tx.outbox.backlog()
+    tx.outbox.behind(5)
+    tx.webhooks.backlog(LATER)
     tx.outbox.mark_sent(["e1", "e2"])
     tx.videos.remove("v1")

@@ -103,6 +103,7 @@ DECISIONS = {
     "PUT subtitles.put": Decision(401, 403, 404, 422, 422, Scope.VIDEOS_WRITE),  # an empty body
     "DELETE subtitles.delete": Decision(401, 403, 404, 404, 404, Scope.VIDEOS_WRITE),
     "GET videos.list_events": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
+    "GET videos.show_lag": Decision(401, 403, 403, 403, 200, Scope.ADMIN),
     "POST webhooks.add_webhook": Decision(401, 403, 201, 201, 201, Scope.WEBHOOKS, _WEBHOOK),
     "GET webhooks.list_webhooks": Decision(401, 403, 200, 200, 200, Scope.WEBHOOKS),
     "GET webhooks.get_webhook": Decision(401, 403, 404, 200, 200, Scope.WEBHOOKS),

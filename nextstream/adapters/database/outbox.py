@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, 
 
 from nextstream.adapters.database import tables
 from nextstream.domain.events import Event
-from nextstream.ports import OutboxEntry
+from nextstream.ports import Backlog, OutboxEntry
 
 PRUNED_AT_ONCE = 5000
 OUTBOX_LOCK = 0x6E657874  # any number that no other lock of the database has
@@ -68,6 +68,21 @@ class SqlOutbox:
         """Give the place of the newest event of a key."""
         newest = select(func.max(self._table.c.place)).where(self._table.c.key == key)
         return self._connection.scalar(newest) or 0
+
+    def backlog(self) -> Backlog:
+        """Count unsent events, by the index that has those alone."""
+        return self._count(tables.UNSENT)
+
+    def behind(self, place: int) -> Backlog:
+        """Count events behind a place."""
+        return self._count(self._table.c.place > place)
+
+    def _count(self, wanted: ColumnElement[bool]) -> Backlog:
+        columns = self._table.c
+        counted = select(func.count(), func.min(columns.place)).where(wanted)
+        count, first = self._connection.execute(counted).one()
+        since = select(columns.time).where(columns.place == first)
+        return Backlog(count, self._connection.scalar(since) if count else None)
 
     def _entries(self, limit: int, *wanted: ColumnElement[bool]) -> Sequence[OutboxEntry]:
         chosen = select(*self._columns).where(*wanted).order_by(self._table.c.place).limit(limit)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
 
 from nextstream.adapters.database import tables
 from nextstream.domain.webhooks import Delivery, Webhook
 from nextstream.errors import Conflict, WebhookNotFound
+from nextstream.ports import Backlog
 
 CURSOR = "webhooks"
 
@@ -108,6 +109,16 @@ class SqlWebhooks:
         wanted = select(*self._sent_columns).where(*mine).order_by(sent.due_at, sent.event_place)
         found = self._connection.execute(wanted.limit(1)).one_or_none()
         return None if found is None else Delivery(*found)
+
+    def backlog(self, now: datetime) -> Backlog:
+        """Count the deliveries that are due, by the index of those that wait."""
+        table, sent = self._table, self._sent
+        counted = (
+            select(func.count(), func.min(sent.c.due_at))
+            .join(table, table.c.id == sent.c.webhook_id)
+            .where(tables.WAITING, sent.c.due_at <= now, table.c.active)
+        )
+        return Backlog(*self._connection.execute(counted).one())
 
     def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Give a delivery."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from nextstream.adapters.database_memory.rows import Rows
 from nextstream.domain.events import Event
 from nextstream.errors import Conflict
-from nextstream.ports import OutboxEntry
+from nextstream.ports import Backlog, OutboxEntry
 
 LAST = "outbox"  # the place that was given last, though its event may be gone
 
@@ -59,3 +59,15 @@ class MemoryOutbox:
     def last(self, key: str) -> int:
         """Give the place of the newest event of a key."""
         return max((entry.place for entry in self._entries if entry.event.key == key), default=0)
+
+    def backlog(self) -> Backlog:
+        """Count unsent events."""
+        return _count([entry for entry in self._entries if not entry.sent])
+
+    def behind(self, place: int) -> Backlog:
+        """Count events behind a place."""
+        return _count([entry for entry in self._entries if entry.place > place])
+
+
+def _count(entries: Sequence[OutboxEntry]) -> Backlog:
+    return Backlog(len(entries), entries[0].event.time if entries else None)

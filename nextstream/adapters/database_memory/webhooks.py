@@ -8,6 +8,7 @@ from datetime import datetime
 from nextstream.adapters.database_memory.rows import Rows
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.errors import Conflict, WebhookNotFound
+from nextstream.ports import Backlog
 
 CURSOR = "webhooks"
 
@@ -88,6 +89,16 @@ class MemoryWebhooks:
         """Give the delivery that is due longest."""
         due = [delivery for delivery in self._of(webhook_id) if _is_due(delivery, now)]
         return min(due, key=lambda d: (d.due_at, d.event_place), default=None)
+
+    def backlog(self, now: datetime) -> Backlog:
+        """Count the deliveries that are due."""
+        rows = self._rows
+        due = [
+            delivery.due_at
+            for delivery in rows.deliveries.values()
+            if _is_due(delivery, now) and rows.webhooks[delivery.webhook_id].active
+        ]
+        return Backlog(len(due), min(due, default=None))
 
     def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Give a delivery."""
