@@ -42,6 +42,7 @@ ROUTES = {
     "/api/v1/uploads": Route("upload", 60.0),  # the storage may take long over a part
     "/api/v1/videos": Route("streaming", 60.0),  # events come with a sign of life more often
     "/api/v1/webhooks": Route("streaming", 30.0),
+    "/api/v1/asyncapi.json": Route("streaming", 15.0),
     "/api/v1/events": Route("streaming", 30.0),
     "/api/v1/workers": Route("streaming", 30.0),
     "/v": Route("streaming", 30.0),

@@ -55,7 +55,8 @@ class Settings:
     kafka_partitions: int = _set(6, "Partitions of the topic, where it isn't there yet and we make it.")
     kafka_retention_s: int = _set(7 * 86400, "Seconds Kafka keeps events in a topic that we make.")
     events_kept_s: int = _set(
-        30 * 86400, "Seconds an event that was sent is kept in the database; two days at the least."
+        30 * 86400,
+        "Seconds the database keeps an event, two days at the least; Kafka can be away for so long.",
     )
     audit_kept_s: int = _set(
         400 * 86400, "Seconds a line of the audit log is kept; 0 keeps them for ever."

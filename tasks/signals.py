@@ -129,7 +129,7 @@ presence = cache(Presence)
 @cache
 def online(worker: str, slots: int) -> None:
     """Note worker.online, once, and watch for SIGTERM and the end of the process."""
-    _note_worker("worker.online", worker)
+    _note_worker("worker.online", worker, slots=slots)
     me = presence(worker)
     me.slots = slots
     if slots:
@@ -186,9 +186,9 @@ def _note(type_: str, task: Any, request: Any, **data: Any) -> None:
         operations.note(journal, type_, video_id, _request_id(request), **facts, **data)
 
 
-def _note_worker(type_: str, worker: str) -> None:
+def _note_worker(type_: str, worker: str, **data: Any) -> None:
     with platform.journal() as journal:
-        operations.note(journal, type_, worker)
+        operations.note(journal, type_, worker, **data)
 
 
 def _request_id(request: Any) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, g
 from pydantic import BaseModel, Field
 
+from nextstream import event_schemas
 from nextstream.domain.video import Priority, State, Video, Visibility
 from nextstream.ports import Order, Wanted
 from nextstream.services import downloads, events, lag, library, progress, rights, uploads
@@ -112,6 +113,12 @@ def list_events() -> Response:
     entries = events.page(http.platform(), account, query.after, query.limit, query.key)
     items = [bodies.event(entry) for entry in entries]
     return http.answer({"items": items, "next": entries[-1].place if entries else query.after})
+
+
+@blueprint.get("/asyncapi.json")
+def show_asyncapi() -> Response:
+    """Give the AsyncAPI document of all events."""
+    return http.answer(event_schemas.asyncapi())
 
 
 @blueprint.get("/events/lag")

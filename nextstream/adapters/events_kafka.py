@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -16,9 +17,14 @@ from confluent_kafka.cimpl import NewTopic
 from nextstream.domain.events import Event
 from nextstream.errors import EventsUnavailable
 
+log = structlog.get_logger()
+
 # CloudEvents' Kafka Protocol Binding 1.0.2, section 3.3: the message's value is the whole event.
 HEADERS = [("content-type", b"application/cloudevents+json")]
 MAKE_S = 1.0
+MESSAGE_MAX = (
+    900_000  # bytes; librdkafka and brokers take a million, headers included, if nobody changed that
+)
 _AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})
 # The options of a producer that another client of ours takes as well.
 _SHARED = frozenset(
@@ -75,6 +81,7 @@ class KafkaSink:
         for event in events:
             self._produce(producer, event, outcomes)
         producer.flush(self._wait_s)
+        self._send_alone(producer, events, outcomes)
         arrived = list(_unbroken(events, outcomes))
         if not arrived:
             raise EventsUnavailable(detail=str(outcomes.get(events[0].id, "no answer in time")))
@@ -93,12 +100,35 @@ class KafkaSink:
                 self._producer = Producer(self._settings)
             return self._producer
 
-    def _produce(self, producer: Any, event: Event, outcomes: dict[str, object]) -> None:
+    def _send_alone(self, producer: Any, events: Sequence[Event], outcomes: dict[str, object]) -> None:
+        """Send events one by one whose batch a broker found too large, or they would block their keys.
+
+        One that is too large alone goes without its data. What came after them in another batch counts
+        as not sent, so that it comes again in its order.
+        """
+        refused = [event for event in events if _is_too_large(outcomes.get(event.id))]
+        for event in refused:
+            for short in (False, True):
+                if _is_too_large(outcomes.get(event.id)):
+                    self._produce(producer, event, outcomes, short=short)
+                    producer.flush(self._wait_s)
+            if outcomes.get(event.id) is not None:  # away again
+                break
+        outcomes.update(dict.fromkeys(_later(events, refused), "behind one that was too large"))
+
+    def _produce(
+        self, producer: Any, event: Event, outcomes: dict[str, object], *, short: bool = False
+    ) -> None:
+        value = json.dumps(event.body())
+        if short or len(value) > MESSAGE_MAX:
+            facts = {"event_id": event.id, "type": event.type, "size_bytes": len(value)}
+            log.warning("event sent without its data, which Kafka won't take", **facts)
+            value = json.dumps(event.short_body())
         try:
             producer.produce(
                 self._topic.name,
                 key=event.key,
-                value=json.dumps(event.body()),
+                value=value,
                 headers=HEADERS,
                 on_delivery=lambda error, _: outcomes.update({event.id: error}),
             )
@@ -134,6 +164,20 @@ def _unbroken(events: Sequence[Event], outcomes: Mapping[str, object]) -> Iterat
             broken.add(event.key)
         if event.key not in broken:
             yield event.id
+
+
+def _later(events: Sequence[Event], refused: Sequence[Event]) -> Iterator[str]:
+    """Give the ids of events behind refused ones of their keys that weren't refused."""
+    keys: set[str] = set()
+    for event in events:
+        if event in refused:
+            keys.add(event.key)
+        elif event.key in keys:
+            yield event.id
+
+
+def _is_too_large(outcome: object) -> bool:
+    return isinstance(outcome, KafkaError) and outcome.code() == KafkaError.MSG_SIZE_TOO_LARGE
 
 
 def _settings(servers: str, wait_s: float) -> dict[str, Any]:

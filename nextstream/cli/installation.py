@@ -210,6 +210,17 @@ def settings() -> None:
 
 
 @command(main)
+@click.argument("folder", type=click.Path(path_type=Path))
+def schemas(folder: Path) -> None:
+    """Write the schemas of all events, and their AsyncAPI document, into a FOLDER."""
+    from nextstream import event_schemas
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in event_schemas.files().items():
+        (folder / name).write_text(text)
+
+
+@command(main)
 def migrate() -> None:
     """Bring the database to this version's tables."""
     from nextstream import wiring

@@ -9,6 +9,12 @@ from datetime import datetime
 from typing import Any
 
 SOURCE = "/nextstream"
+# What is of use to a video's owner who follows it; the tasks and workers behind it are the operator's.
+FOLLOWED = ("video.", "piece.")
+TEXT_MAX = 2000  # characters
+LIST_MAX = 100
+MARK = " ... (cut)"
+CUT = "datacut"  # an extension: the event is sent without its data
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,26 @@ class Event:
         }
         return body if self.request_id is None else {**body, "requestid": self.request_id}
 
+    def short_body(self) -> dict[str, Any]:
+        """Give the JSON object without its data, and a mark that tells so."""
+        body = self.body()
+        del body["data"], body["datacontenttype"]
+        return {**body, CUT: True}
+
 
 def happen(type_: str, key: str, at: datetime, request_id: str | None = None, **data: Any) -> Event:
-    """Make an event with an id of its own."""
-    return Event(secrets.token_hex(16), type_, key, at, data, request_id)
+    """Make an event with an id of its own; what is long in its data is cut, with a mark.
+
+    So no event comes near the megabyte that Kafka takes, whatever an encoder or a stranger wrote.
+    """
+    return Event(secrets.token_hex(16), type_, key, at, _cut(data), request_id)
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= TEXT_MAX else value[: TEXT_MAX - len(MARK)] + MARK
+    if isinstance(value, Mapping):
+        return {name: _cut(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cut(each) for each in value[:LIST_MAX]]
+    return value

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from nextstream.domain.hls import Rates
-from nextstream.domain.plan import Kind, Plan
+from nextstream.domain.plan import Kind, Piece, Plan
 from nextstream.domain.video import Rendition, Segment
 
 OVERHEAD = Fraction(105, 100)  # of the boxes around the frames
@@ -28,6 +28,15 @@ def prefix(plan: Plan, done: Collection[str], sound: Mapping[str, int]) -> int:
             # A last segment of one frame may begin behind the last sound.
             counts.append(plan.segments if piece.name in done else heard)
     return min(counts, default=0)
+
+
+def whole(
+    plan: Plan, piece: Piece, made: Sequence[Rendition], done: Collection[str]
+) -> Sequence[Rendition]:
+    """Give the renditions that are whole with this piece; `done` names the pieces that have ended."""
+    others = [each for each in plan.pieces if each.name not in done and each != piece]
+    lacking = {rung for other in others for rung in other.rungs}
+    return [each for each in made if each.name not in lacking]
 
 
 def _count_seen(plan: Plan, rung: str, done: Collection[str]) -> int:

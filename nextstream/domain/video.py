@@ -261,6 +261,11 @@ class Rendition:
         return self.height > 0
 
     @property
+    def kind(self) -> str:
+        """Give what it is: video, audio or text."""
+        return "video" if self.is_video else "text" if self.is_text else "audio"
+
+    @property
     def family(self) -> str:
         """Give the codec without its profile, such as `avc1`."""
         return self.codec.partition(".")[0]

@@ -65,6 +65,10 @@ class Outbox(Protocol):
         """Note events as sent; may run twice."""
         ...
 
+    def give_up(self, before: datetime) -> int:
+        """Note older events that couldn't be sent as sent, and count them."""
+        ...
+
     def prune(self, before: datetime, up_to: int) -> int:
         """Remove some events that were sent and are older, none behind a place, and count them."""
         ...

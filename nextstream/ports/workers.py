@@ -29,6 +29,6 @@ class Workers(Protocol):
         """Give all workers by name, also those not heard of for long."""
         ...
 
-    def remove(self, name: str) -> None:
-        """Remove a worker; may run twice."""
+    def remove(self, name: str) -> bool:
+        """Remove a worker, and tell whether it was there."""
         ...

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from nextstream.domain.access import Action, demand
 from nextstream.domain.accounts import Account
+from nextstream.domain.events import happen
 from nextstream.ports import Platform, Transaction, Worker
 
 SEEN_EVERY_S = 5.0
@@ -29,8 +30,9 @@ def leave(platform: Platform, name: str) -> None:
 def forget(tx: Transaction, now: datetime) -> None:
     """Remove the workers that ended without a word long ago."""
     for worker in tx.workers.list():
-        if worker.seen_at < now - timedelta(seconds=FORGOTTEN_AFTER_S):
-            tx.workers.remove(worker.name)
+        is_lost = worker.seen_at < now - timedelta(seconds=FORGOTTEN_AFTER_S)
+        if is_lost and tx.workers.remove(worker.name):
+            tx.outbox.add(happen("worker.offline", worker.name, now, lost=True))
 
 
 def present(tx: Transaction, now: datetime) -> Sequence[Worker]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from nextstream.domain import lifecycle
 from nextstream.domain.accounts import Account
-from nextstream.domain.events import Event
+from nextstream.domain.events import FOLLOWED, Event
 from nextstream.domain.video import Video
 from nextstream.ports import Platform
 from nextstream.services import library
 
-# What is of use to an owner; the tasks and workers behind it are the operator's.
-TOLD = ("video.", "piece.")
 AT_ONCE = 500
 
 
@@ -39,6 +37,6 @@ def look(platform: Platform, account: Account, video_id: str, after: int | None)
     with platform.database.transaction() as tx:
         place = tx.outbox.last(video_id) if after is None else after
         entries = () if after is None else tx.outbox.page(after, AT_ONCE, video_id)
-    told = tuple((each.place, each.event) for each in entries if each.event.type.startswith(TOLD))
+    told = tuple((each.place, each.event) for each in entries if each.event.type.startswith(FOLLOWED))
     end = entries[-1].place if entries else place
     return Sight(video, told, end)

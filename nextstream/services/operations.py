@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
@@ -16,6 +17,7 @@ log = structlog.get_logger()
 
 LEAST_KEPT = timedelta(days=2)  # a webhook is tried again for a day
 
+_draining = Lock()
 _away: WeakSet[EventSink] = WeakSet()
 
 
@@ -23,6 +25,22 @@ def note(platform: Platform, type_: str, key: str, request_id: str | None = None
     """Store an event that stands alone, in a transaction of its own."""
     with platform.database.transaction() as transaction:
         transaction.outbox.add(happen(type_, key, platform.clock.now(), request_id, **data))
+
+
+def drain(platform: Platform) -> int:
+    """Send on all that waits, batch by batch, and count it; leaves it to another thread that is at it.
+
+    While the event stream is away, one thread waits for it and not one more each second.
+    """
+    if not _draining.acquire(blocking=False):
+        return 0
+    try:
+        count = 0
+        while sent := relay(platform):
+            count += sent
+        return count
+    finally:
+        _draining.release()
 
 
 def relay(platform: Platform, limit: int = 500) -> int:
@@ -48,10 +66,15 @@ def relay(platform: Platform, limit: int = 500) -> int:
 def prune(platform: Platform) -> int:
     """Remove events that were sent long ago and count them; may run twice.
 
-    None goes that a webhook may still be told of, nor one that no webhook was looked for yet.
+    None goes that a webhook may still be told of, nor one that no webhook was looked for yet. What
+    couldn't be sent in all that time is given up, so that the backlog has an end.
     """
     kept = max(timedelta(seconds=platform.settings.events_kept_s), LEAST_KEPT)
     before, count = platform.clock.now() - kept, 0
+    with platform.database.transaction() as tx:
+        given_up = tx.outbox.give_up(before)
+    if given_up:
+        log.error("events given up, the event stream was away for too long", count=given_up)
     while True:
         with platform.database.transaction() as tx:
             removed = tx.outbox.prune(before, tx.webhooks.place())

@@ -13,12 +13,22 @@ from typing import TypeVar
 
 import structlog
 
-from nextstream.domain import acceptance, damage, encryption, ladder, lifecycle, paths, storyboard
+from nextstream.domain import (
+    acceptance,
+    damage,
+    encryption,
+    ladder,
+    lifecycle,
+    paths,
+    published,
+    storyboard,
+)
 from nextstream.domain import plan as plans
+from nextstream.domain.events import Event
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
 from nextstream.errors import EncoderFailed, NextStreamError
-from nextstream.ports import EncodedPiece, Platform, Task
+from nextstream.ports import EncodedPiece, Platform, Task, Transaction
 from nextstream.services import (
     claims,
     events,
@@ -145,9 +155,22 @@ def _note_encoded(platform: Platform, task: Task, video: Video, made: Sequence[R
             if tally.unfinished == 1:
                 tx.pieces.free(task.video_id, task.version, PUBLISH.name)
             name, frames = task.piece.name, task.piece.frames
-            tx.outbox.add(events.about(platform, video, "piece.encoded", piece=name, frames=frames))
+            encoded = events.about(platform, video, "piece.encoded", piece=name, frames=frames)
+            tx.outbox.add(encoded, *_whole(platform, tx, task, video, made))
 
     patience.persist(note, platform.settings.patience_s)
+
+
+def _whole(
+    platform: Platform, tx: Transaction, task: Task, video: Video, made: Sequence[Rendition]
+) -> Iterator[Event]:
+    """Give an event for each rendition that this piece, which is done, made whole."""
+    assert video.plan is not None  # noqa: S101  a video that is encoding has one
+    standing = tx.pieces.survey(task.video_id, task.version)
+    done = {name for name, piece in standing.items() if piece.state == "done"}
+    for each in published.whole(video.plan, task.piece, made, done):
+        facts = {"rendition": each.name, "kind": each.kind, "codec": each.codec}
+        yield events.about(platform, video, "video.rendition.ready", **facts)
 
 
 def _note_ready(

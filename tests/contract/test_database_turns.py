@@ -170,8 +170,8 @@ def test_a_worker_is_as_it_last_said(database: Database) -> None:
         tx.workers.note(Worker("a", 4, LATER, draining=True))
     with database.transaction() as tx:
         assert tx.workers.list() == [Worker("a", 4, LATER, draining=True), Worker("b", 2, NOW)]
-        tx.workers.remove("a")
-        tx.workers.remove("a")
+        assert tx.workers.remove("a")
+        assert not tx.workers.remove("a")
         assert [worker.name for worker in tx.workers.list()] == ["b"]
 
 

@@ -28,7 +28,7 @@ from nextstream.domain.video import Priority, Visibility
 from nextstream.errors import DatabaseUnavailable, Misconfigured
 from nextstream.ports import Wanted
 from nextstream.settings import Settings
-from tests.contract.rows import CHUNK, LATER, MADE, UPLOAD, VIDEO
+from tests.contract.rows import CHUNK, LATER, MADE, NOW, UPLOAD, VIDEO
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -280,6 +280,7 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.outbox.page(5, 9, "v1")
     tx.outbox.last("v1")
     tx.outbox.backlog()
+    tx.outbox.give_up(NOW)
     tx.outbox.behind(5)
     tx.webhooks.backlog(LATER)
     tx.outbox.mark_sent(["e1", "e2"])

@@ -27,6 +27,7 @@ class _Receiver(BaseHTTPRequestHandler):
         if self.path == "/slow":
             server.let_go.wait(30)
         server.heard.append((self.path, body["type"]))
+        server.bodies.append(body)
         self.send_response(204)
         self.end_headers()
 
@@ -37,7 +38,7 @@ class _Receiver(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver() -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
-    server.heard, server.let_go = [], threading.Event()
+    server.heard, server.bodies, server.let_go = [], [], threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.let_go.set()

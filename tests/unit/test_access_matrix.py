@@ -25,6 +25,7 @@ KEYLESS = frozenset({Scope.ACCOUNT})  # what no API key can have
 # Open to all: they serve nobody's data, or look at what they are sent.
 OPEN = {
     "GET well_known.list_keys",
+    "GET videos.show_asyncapi",
     "GET health.healthz",
     "GET health.readyz",
     "GET pages.show_account",

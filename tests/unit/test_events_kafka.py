@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import time
 import uuid
@@ -11,9 +12,10 @@ from threading import Thread
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.cimpl import NewTopic
 
 from nextstream import wiring
-from nextstream.adapters.events_kafka import KafkaSink, Topic, _unbroken
+from nextstream.adapters.events_kafka import KafkaSink, Topic, _later, _unbroken
 from nextstream.domain.events import Event, happen
 from nextstream.errors import EventsUnavailable, Misconfigured
 from nextstream.settings import Settings
@@ -51,10 +53,35 @@ def test_an_event_without_an_answer_did_not_arrive() -> None:
     assert list(_unbroken([asked, other], {other.id: None})) == [other.id]
 
 
-def test_an_event_that_kafka_refuses_holds_up_only_its_key(sink: KafkaSink) -> None:
-    first, refused, later, other = make("a"), make("a", text=TOO_LARGE), make("a"), make("b")
-    assert list(sink.send([first, refused, later, other])) == [first.id, other.id]
-    assert len(sink.send([make("a"), make("b")])) == 2
+def test_an_event_too_large_for_kafka_goes_without_its_data_in_its_place(
+    sink: KafkaSink, kafka_servers: str, topic: str
+) -> None:
+    events = [make("a"), replace(make("a"), data={"text": TOO_LARGE}), make("a"), make("b")]
+    assert list(sink.send(events)) == [event.id for event in events]
+    bodies = [json.loads(message.value()) for message in kafka_topic.read(kafka_servers, topic)]
+    of_a = [body for body in bodies if body["subject"] == "a"]
+    assert [body["id"] for body in of_a] == [event.id for event in events[:3]]
+    assert of_a[1] == events[1].short_body()
+
+
+def test_what_came_before_one_that_is_sent_again_comes_again_behind_it() -> None:
+    first, refused, later, other = make("a"), make("a"), make("a"), make("b")
+    assert list(_later([first, refused, later, other], [refused])) == [later.id]
+
+
+def test_an_event_too_large_for_the_brokers_settings_blocks_nobody(
+    real_kafka_servers: str, topic: str
+) -> None:
+    client = AdminClient({"bootstrap.servers": real_kafka_servers})
+    (made,) = client.create_topics([NewTopic(topic, 1, config={"max.message.bytes": "1000"})]).values()
+    made.result(30)
+    sink = KafkaSink(real_kafka_servers, Topic(topic), wait_s=20)
+    first, large, later, other = make("a"), make("a", text="x" * 1900), make("a"), make("b")
+    assert len(sink.send([first, large, later, other])) == 4
+    sink.close()
+    bodies = [json.loads(message.value()) for message in kafka_topic.read(real_kafka_servers, topic)]
+    assert [body["id"] for body in bodies] == [first.id, large.id, later.id, other.id]
+    assert [body["id"] for body in bodies if "datacut" in body] == [large.id]
 
 
 def test_a_message_says_what_it_is_and_whose(sink: KafkaSink, kafka_servers: str, topic: str) -> None:

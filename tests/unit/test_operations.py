@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,6 +15,9 @@ from nextstream.adapters.clock import HandClock
 from nextstream.adapters.events_memory import MemorySink
 from nextstream.ports import Platform
 from nextstream.services import operations, webhooks
+
+ABC = ["task.started", "task.succeeded", "task.started"]
+FACTS = {"task": "media.encode", "task_id": "t", "version": 1, "worker": "w", "attempt": 1}
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def platform(sink: MemorySink) -> Platform:
 
 def note(platform: Platform, *types: str) -> None:
     for type_ in types:
-        operations.note(platform, type_, "video-1", "req-1", attempt=1)
+        operations.note(platform, type_, "video-1", "req-1", **FACTS)
 
 
 def types(sink: MemorySink) -> list[str]:
@@ -44,43 +49,43 @@ def test_what_is_noted_carries_its_facts_its_time_and_its_request(platform: Plat
         "video-1",
         "req-1",
     )
-    assert dict(entry.event.data) == {"attempt": 1}
+    assert dict(entry.event.data) == FACTS
     assert before <= entry.event.time <= datetime.now(UTC)
     assert not entry.sent
 
 
 def test_events_are_sent_once_in_the_order_they_were_noted(platform: Platform, sink: MemorySink) -> None:
-    note(platform, "a", "b", "c")
+    note(platform, *ABC)
     assert operations.relay(platform) == 3
     assert operations.relay(platform) == 0
-    assert types(sink) == ["a", "b", "c"]
+    assert types(sink) == ABC
 
 
 def test_no_more_events_are_sent_at_once_than_asked(platform: Platform, sink: MemorySink) -> None:
-    note(platform, "a", "b", "c")
+    note(platform, *ABC)
     assert operations.relay(platform, limit=2) == 2
-    assert types(sink) == ["a", "b"]
+    assert types(sink) == ABC[:2]
     assert operations.relay(platform, limit=2) == 1
-    assert types(sink) == ["a", "b", "c"]
+    assert types(sink) == ABC
 
 
 def test_events_wait_while_the_stream_is_away_and_are_sent_when_it_is_back(
     platform: Platform, sink: MemorySink
 ) -> None:
-    note(platform, "a", "b")
+    note(platform, *ABC[:2])
     sink.away = True
     assert operations.relay(platform) == 0
     sink.away = False
     assert operations.relay(platform) == 2
-    assert types(sink) == ["a", "b"]
+    assert types(sink) == ABC[:2]
 
 
 def test_each_absence_of_the_stream_is_warned_of_once(platform: Platform, sink: MemorySink) -> None:
-    note(platform, "a")
+    note(platform, ABC[0])
     with capture_logs() as logs:
         for away in (True, True, False, True, True):
             sink.away = away
-            note(platform, "b")
+            note(platform, ABC[1])
             operations.relay(platform)
     assert [entry["log_level"] for entry in logs] == ["warning", "warning"]
 
@@ -95,22 +100,66 @@ class Limping(MemorySink):
 def test_an_event_that_did_not_arrive_is_sent_again_before_later_ones() -> None:
     limping = Limping()
     platform = wiring.in_memory(sink=limping)
-    note(platform, "a", "b", "c")
+    note(platform, *ABC)
     assert [operations.relay(platform) for _ in range(4)] == [1, 1, 1, 0]
-    assert types(limping) == ["a", "b", "c"]
+    assert types(limping) == ABC
+
+
+class Slow(MemorySink):
+    """Waits before it takes anything."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.go_on = Event(), Event()
+
+    def send(self, events):
+        self.asked.set()
+        assert self.go_on.wait(30)
+        return super().send(events)
+
+
+def test_one_thread_sends_all_that_waits_and_others_leave_it_to_that() -> None:
+    slow = Slow()
+    platform = wiring.in_memory(sink=slow)
+    note(platform, *["task.started"] * 1200)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(operations.drain, platform)
+        assert slow.asked.wait(30)
+        assert operations.drain(platform) == 0
+        slow.go_on.set()
+        assert first.result(30) == 1200
+    assert len(slow.events) == 1200
+
+
+def test_what_could_not_be_sent_for_as_long_as_events_are_kept_is_given_up(
+    platform: Platform, sink: MemorySink
+) -> None:
+    clock = HandClock()
+    platform = replace(platform, clock=clock)
+    note(platform, "task.started")
+    sink.away = True
+    clock.advance(platform.settings.events_kept_s + 1)
+    note(platform, "task.succeeded")
+    webhooks.fan_out(platform)
+    with capture_logs() as logs:
+        assert operations.prune(platform) == 1
+    assert [(entry["log_level"], entry["count"]) for entry in logs] == [("error", 1)]
+    sink.away = False
+    assert operations.relay(platform) == 1
+    assert types(sink) == ["task.succeeded"]
 
 
 def test_events_go_when_they_were_sent_long_ago_and_no_webhook_needs_them() -> None:
     clock = HandClock()
     platform = wiring.in_memory(sink=MemorySink(), clock=clock)
     platform = replace(platform, settings=replace(platform.settings, events_kept_s=0))
-    note(platform, "a", "b")
+    note(platform, *ABC[:2])
     operations.relay(platform)
     clock.advance(timedelta(days=1).total_seconds())
-    note(platform, "c")
+    note(platform, ABC[2])
     clock.advance(timedelta(days=1.5).total_seconds())
     assert operations.prune(platform) == 0
     webhooks.fan_out(platform)
     assert operations.prune(platform) == 2
     with platform.database.transaction() as tx:
-        assert [entry.event.type for entry in tx.outbox.page(0, 9)] == ["c"]
+        assert [entry.event.type for entry in tx.outbox.page(0, 9)] == ABC[2:]

@@ -6,7 +6,7 @@ import pytest
 from nextstream.adapters.encoder_memory import CLIP
 from nextstream.domain import hls, ladder, plan, published
 from nextstream.domain.plan import Kind
-from nextstream.domain.video import Segment
+from nextstream.domain.video import Rendition, Segment
 from tests.unit import tracks
 
 RATE = Fraction(24)
@@ -48,6 +48,17 @@ def test_sound_alone_is_published_by_its_own_segments() -> None:
     made = plan.make(CLIP, (), ladder.voices(CLIP.audio), "veryfast", 24)
     assert published.prefix(made, set(), {"a0": 2}) == 2
     assert published.prefix(made, {SOUND}, {"a0": 2}) == made.segments
+
+
+def test_a_rung_is_whole_with_the_last_of_its_pieces_and_a_sound_with_its_one() -> None:
+    by_name = {piece.name: piece for piece in PLAN.pieces}
+    made = [Rendition(name, "avc1", 24000, "", ()) for name in ("v720", "v360")]
+    last, high, low = by_name[CHUNKS[-1]], by_name["video-00000-v720"], by_name["video-00000-v360"]
+    assert published.whole(PLAN, last, made, set(CHUNKS)) == made
+    assert published.whole(PLAN, last, made, set(CHUNKS) - {low.name}) == made[:1]
+    assert published.whole(PLAN, high, made[:1], {high.name}) == []
+    sound = [Rendition("a0", "mp4a.40.2", 48000, "", ())]
+    assert published.whole(PLAN, by_name[SOUND], sound, {SOUND}) == sound
 
 
 def test_a_growing_playlist_is_the_beginning_of_the_final_one() -> None:

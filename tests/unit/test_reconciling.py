@@ -247,3 +247,12 @@ def test_a_fault_of_our_own_counts_as_an_attempt_and_goes_on_to_the_log(
     left = task(platform, video_id, "probe")
     assert (left.state, left.failed_by) == ("waiting", ("w1",))
     assert "ZeroDivisionError" in (left.error or "")
+
+
+def test_a_worker_that_ended_without_a_word_is_told_of_once(platform: Platform) -> None:
+    fleet.note(platform, "media@lost", 2)
+    look(platform, fleet.FORGOTTEN_AFTER_S + 120, step_s=60)
+    with platform.database.transaction() as tx:
+        told = [entry.event for entry in tx.outbox.page(0, 99, "media@lost")]
+        assert not tx.workers.list()
+    assert [(event.type, event.data) for event in told] == [("worker.offline", {"lost": True})]

@@ -67,6 +67,16 @@ def transcode(platform: Platform) -> Video:
     return transcoding.run(platform, ID, 1, slots=2)
 
 
+def test_each_rendition_is_told_of_once_when_it_is_whole(platform: Platform) -> None:
+    video = transcode(platform)
+    with platform.database.transaction() as tx:
+        told = [entry.event for entry in tx.outbox.page(0, 100)]
+    whole = [event.data for event in told if event.type == "video.rendition.ready"]
+    assert sorted(each["rendition"] for each in whole) == sorted(r.name for r in video.renditions)
+    assert {each["kind"] for each in whole} == {"video", "audio"}
+    assert told[-1].type == "video.ready"
+
+
 def test_a_video_goes_from_uploaded_to_ready(platform: Platform) -> None:
     video = transcode(platform)
     assert video.state is State.READY

@@ -46,6 +46,11 @@ class SqlOutbox:
         known = self._table.c.id.in_(list(event_ids))
         self._connection.execute(update(self._table).where(known).values(sent=True))
 
+    def give_up(self, before: datetime) -> int:
+        """Note older events as sent, by the index of unsent ones."""
+        old = update(self._table).where(tables.UNSENT, self._table.c.time < before)
+        return self._connection.execute(old.values(sent=True)).rowcount
+
     def prune(self, before: datetime, up_to: int) -> int:
         """Remove sent events, a batch at a time, so that nobody waits long for the lock."""
         columns = self._table.c

@@ -30,6 +30,7 @@ class SqlWorkers:
         chosen = select(*self._columns).order_by(self._table.c.name)
         return [Worker(*row) for row in self._connection.execute(chosen)]
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str) -> bool:
         """Remove a worker."""
-        self._connection.execute(delete(self._table).where(self._table.c.name == name))
+        gone = delete(self._table).where(self._table.c.name == name)
+        return bool(self._connection.execute(gone).rowcount)

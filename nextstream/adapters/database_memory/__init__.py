@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from nextstream import event_schemas
 from nextstream.adapters.database_memory.accounts import MemoryAccounts
 from nextstream.adapters.database_memory.api_keys import MemoryApiKeys
 from nextstream.adapters.database_memory.audit import MemoryAudit
@@ -19,6 +20,7 @@ from nextstream.adapters.database_memory.uploads import MemoryUploads
 from nextstream.adapters.database_memory.videos import MemoryVideos
 from nextstream.adapters.database_memory.webhooks import MemoryWebhooks
 from nextstream.adapters.database_memory.workers import MemoryWorkers
+from nextstream.domain.events import Event
 from nextstream.errors import DatabaseUnavailable
 from nextstream.ports import Transaction
 
@@ -28,11 +30,14 @@ PATIENCE_S = 10  # for the transaction before; one inside another would wait for
 class MemoryDatabase:
     """Keeps everything in this process; one transaction runs at a time. `away` makes it unavailable."""
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, patience_s: float = PATIENCE_S, check: Callable[[Event], None] = event_schemas.check
+    ) -> None:
         self.away = False
         self._rows = Rows()
         self._lock = threading.Lock()
         self._patience_s = patience_s
+        self._check = check
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -41,7 +46,7 @@ class MemoryDatabase:
             raise DatabaseUnavailable
         try:
             rows = self._rows.copy()
-            yield MemoryTransaction(rows)
+            yield MemoryTransaction(rows, self._check)
             self._rows = rows
         finally:
             self._lock.release()
@@ -60,7 +65,7 @@ class MemoryDatabase:
 class MemoryTransaction:
     """The tables of one unit of work."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, check: Callable[[Event], None]) -> None:
         self.videos = MemoryVideos(rows)
         self.pieces = MemoryPieces(rows)
         self.workers = MemoryWorkers(rows.workers)
@@ -71,5 +76,5 @@ class MemoryTransaction:
         self.api_keys = MemoryApiKeys(rows.api_keys)
         self.audit = MemoryAudit(rows.audit)
         self.keyed_requests = MemoryKeyedRequests(rows.keyed_requests)
-        self.outbox = MemoryOutbox(rows)
+        self.outbox = MemoryOutbox(rows, check)
         self.webhooks = MemoryWebhooks(rows)

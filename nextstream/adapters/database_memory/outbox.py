@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,15 +17,20 @@ LAST = "outbox"  # the place that was given last, though its event may be gone
 class MemoryOutbox:
     """The outbox of a transaction."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, check: Callable[[Event], None]) -> None:
+        self._check = check
         self._entries = rows.outbox
         self._cursors = rows.cursors
 
     def add(self, *events: Event) -> None:
-        """Store events to be sent; raises Conflict for one that is there already."""
+        """Store events to be sent; raises Conflict for one that is there already.
+
+        Raises ValueError for one that isn't declared, so that no schema of events grows untrue.
+        """
         if {event.id for event in events} & {entry.event.id for entry in self._entries}:
             raise Conflict(detail="event")
         for event in events:
+            self._check(event)
             place = self._cursors[LAST] = self._cursors.get(LAST, 0) + 1
             self._entries.append(OutboxEntry(place, event, sent=False))
 
@@ -39,6 +44,12 @@ class MemoryOutbox:
         self._entries[:] = [
             replace(entry, sent=entry.sent or entry.event.id in sent) for entry in self._entries
         ]
+
+    def give_up(self, before: datetime) -> int:
+        """Note older events as sent."""
+        old = [entry for entry in self._entries if not entry.sent and entry.event.time < before]
+        self.mark_sent(entry.event.id for entry in old)
+        return len(old)
 
     def prune(self, before: datetime, up_to: int) -> int:
         """Remove sent events that are older."""

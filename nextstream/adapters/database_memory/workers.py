@@ -21,6 +21,6 @@ class MemoryWorkers:
         """Give all workers by name."""
         return [self._workers[name] for name in sorted(self._workers)]
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str) -> bool:
         """Remove a worker."""
-        self._workers.pop(name, None)
+        return self._workers.pop(name, None) is not None
