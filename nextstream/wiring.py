@@ -96,6 +96,13 @@ def migrate(settings: Settings) -> None:
         migrations.migrate(settings.database)
 
 
+def copy_database(settings: Settings, to: Path) -> None:
+    """Copy the embedded database into a file while it is in use."""
+    from nextstream.adapters.database import copying
+
+    copying.copy(settings.database, to)
+
+
 def toolchain(settings: Settings) -> Toolchain:
     """Give the ffmpeg and ffprobe an encode would use; raises Misconfigured."""
     from nextstream.adapters.toolchain import Toolchain

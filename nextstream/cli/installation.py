@@ -221,6 +221,16 @@ def schemas(folder: Path) -> None:
 
 
 @command(main)
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(folder: Path) -> None:
+    """Copy everything in the data folder into FOLDER, which a later backup brings up to date."""
+    from nextstream import backup
+
+    done = backup.copy(_settings("backup"), folder)
+    out.print(f"{done.files} files copied, {done.kept} were there already: {folder}")
+
+
+@command(main)
 def migrate() -> None:
     """Bring the database to this version's tables."""
     from nextstream import wiring

@@ -7,43 +7,65 @@ and the steps so far, and then read and corrected by hand:
 
 from __future__ import annotations
 
+import random
 import tempfile
+import time
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, func, select
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from nextstream.adapters.database.engine import open_engine, our_errors
 from nextstream.errors import Misconfigured
 
 FOLDER = Path(__file__).parents[2] / "migrations"
-PATIENCE_S = 60  # for another process that migrates
+PATIENCE_S = 60  # for another process that migrates, and for transactions that are in the way
+# A change of a table waits until all transactions at it are over, and all later ones wait behind it:
+# in PostgreSQL it gives up after this, lets them through, and tries again.
+LOCK_S = 1.0
 MIGRATION_LOCK = 0x6D696772  # any number that no other lock of the database has
 
 
-def migrate(url: str) -> None:
-    """Bring a database to this version's tables; may run twice, and in many processes at once.
+def migrate(url: str, folder: Path = FOLDER) -> None:
+    """Bring a database to this version's tables; may run twice, in many processes, and under load.
 
     All steps are one transaction. Raises DatabaseUnavailable, and Misconfigured for a database
     that a newer version has been at.
     """
     # SQLite changes a table by copying and dropping it, and a drop cascades to what refers to it.
     engine = open_engine(url, patience_s=PATIENCE_S, foreign_keys=False)
+    deadline = time.monotonic() + PATIENCE_S
     try:
-        with our_errors(), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":  # in SQLite, BEGIN IMMEDIATE is the lock
-                connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-            _upgrade(connection)
+        with our_errors():
+            while not _try(engine, folder, last=time.monotonic() > deadline):
+                time.sleep(random.uniform(0.5, 1.5) * LOCK_S)  # noqa: S311  no secret
     finally:
         engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _try(engine: Engine, folder: Path, *, last: bool) -> bool:
+    """Take all steps, and tell whether no other transaction was in the way; the last time it raises."""
     try:
-        command.upgrade(_configure(connection), "head")
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":  # in SQLite, BEGIN IMMEDIATE is the lock
+                connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+                connection.execute(text(f"SET LOCAL lock_timeout = {round(LOCK_S * 1000)}"))
+            _upgrade(connection, folder)
+    except OperationalError as error:
+        if last or not isinstance(error.orig, LockNotAvailable):
+            raise
+        return False
+    return True
+
+
+def _upgrade(connection: Connection, folder: Path) -> None:
+    try:
+        command.upgrade(_configure(connection, folder), "head")
     except CommandError as error:
         raise Misconfigured(
             "This database was used by another version of NextStream; run that one or a newer.",
