@@ -7,7 +7,6 @@ and the steps so far, and then read and corrected by hand:
 
 from __future__ import annotations
 
-import random
 import tempfile
 import time
 from pathlib import Path
@@ -43,7 +42,7 @@ def migrate(url: str, folder: Path = FOLDER) -> None:
     try:
         with our_errors():
             while not _try(engine, folder, last=time.monotonic() > deadline):
-                time.sleep(random.uniform(0.5, 1.5) * LOCK_S)  # noqa: S311  no secret
+                time.sleep(LOCK_S)
     finally:
         engine.dispose()
 

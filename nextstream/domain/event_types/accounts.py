@@ -110,6 +110,26 @@ class Enabled(_Subject):
     account_id: str = tells("The account.")
 
 
+@declare("auth.sessions_ended")
+@dataclass(frozen=True, kw_only=True)
+class SessionsEnded(_Subject):
+    """An operator ended all sessions of an account."""
+
+    account_id: str = tells("The account.")
+    sessions_ended: int = tells("How many there were.")
+
+
+@declare("auth.quotas_changed")
+@dataclass(frozen=True, kw_only=True)
+class QuotasChanged(_Subject):
+    """An account has other quotas of its own; absent is one that stays, null is that of all."""
+
+    account_id: str = tells("The account.")
+    quota_bytes: int | None = tells("Bytes it may have here.", None)
+    quota_minutes: int | None = tells("Minutes of video it may have here.", None)
+    quota_uploads: int | None = tells("Uploads it may have under way at once.", None)
+
+
 @declare("auth.key_made")
 @dataclass(frozen=True, kw_only=True)
 class KeyMade(_Subject):
