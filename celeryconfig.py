@@ -64,8 +64,8 @@ beat_schedule = {
         "schedule": _settings.relay_every_s,  # as soon as Kafka hears of it
         "options": {"expires": 10 * _settings.relay_every_s},  # the next one does the same
     },
-    "webhooks.relay": {
-        "task": "webhooks.relay",
+    "upkeep.relay": {
+        "task": "upkeep.relay",
         "schedule": _settings.relay_every_s,  # seconds an event waits at most before it's sent
         "options": {"expires": 10 * _settings.relay_every_s},  # no backlog where no worker listens
     },

@@ -27,6 +27,12 @@ def prune() -> int:
     return sum(each.prune(here) for each in (operations, logins, idempotency, audit))
 
 
+@app.task(name="upkeep.relay", throws=PASSES)
+def relay() -> int:
+    """Send events on that were noted since the last look."""
+    return operations.drain(platform.current())
+
+
 @app.task(name="upkeep.reconcile", throws=PASSES)
 def reconcile() -> None:
     """Have work done that was lost, and send what waits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nextstream import queue
-from nextstream.services import operations, webhooks
+from nextstream.services import webhooks
 from tasks import platform
 from tasks.celery import app
 
@@ -12,12 +12,6 @@ from tasks.celery import app
 def fan_out() -> int:
     """Make deliveries of new events, and ring for all that is due."""
     return webhooks.fan_out(platform.current())
-
-
-@app.task(name="webhooks.relay", ignore_result=True)
-def relay() -> int:
-    """Send events on to Kafka that were noted since the last look; waits while it is away."""
-    return operations.drain(platform.current())
 
 
 @app.task(name=queue.DELIVER_TASK, ignore_result=True)

@@ -36,7 +36,7 @@ class Member:
 
 @dataclass
 class Fleet:
-    """Media workers of some slots each, the other workers, and a beat, over one set of settings.
+    """Media workers of some slots each, an upkeep worker and a beat, over one set of settings.
 
     `tend` starts what has to be started; call it often, and from the thread that ends last, for
     the kernel kills the programs when that thread ends.
@@ -118,7 +118,6 @@ def running(
             fleet.add(Program(name, [*worker.command, *options], worker.env), slots)
         if beat:
             fleet.add(programs.upkeep_worker({}))
-            fleet.add(programs.webhooks_worker({}))
             fleet.add(programs.beat({}))
         yield fleet
     finally:

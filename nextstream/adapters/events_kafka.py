@@ -22,6 +22,7 @@ log = structlog.get_logger()
 # CloudEvents' Kafka Protocol Binding 1.0.2, section 3.3: the message's value is the whole event.
 HEADERS = [("content-type", b"application/cloudevents+json")]
 MAKE_S = 1.0
+KNOCK_S = 0.5
 MESSAGE_MAX = (
     900_000  # bytes; librdkafka and brokers take a million, headers included, if nobody changed that
 )
@@ -70,6 +71,7 @@ class KafkaSink:
         self._wait_s = wait_s + GIVEN_UP_S
         self._producer: Any = None
         self._made = False
+        self._is_away = False
         self._lock = Lock()
 
     def send(self, events: Sequence[Event]) -> Sequence[str]:
@@ -83,6 +85,7 @@ class KafkaSink:
         producer.flush(self._wait_s)
         self._send_alone(producer, events, outcomes)
         arrived = list(_unbroken(events, outcomes))
+        self._is_away = not arrived
         if not arrived:
             raise EventsUnavailable(detail=str(outcomes.get(events[0].id, "no answer in time")))
         return arrived
@@ -95,9 +98,11 @@ class KafkaSink:
 
     def _connect(self) -> Any:
         with self._lock:
-            self._made = self._made or _make(self._settings, self._topic)
             if self._producer is None:
                 self._producer = Producer(self._settings)
+            if self._is_away:
+                _knock(self._producer)
+            self._made = self._made or _make(self._settings, self._topic)
             return self._producer
 
     def _send_alone(self, producer: Any, events: Sequence[Event], outcomes: dict[str, object]) -> None:
@@ -137,6 +142,14 @@ class KafkaSink:
         except KafkaException as error:  # a producer with a fatal error never sends again
             outcomes[event.id] = error
             self._producer = None
+
+
+def _knock(producer: Any) -> None:
+    """Raise EventsUnavailable soon where nobody answers: a send holds its worker up for longer."""
+    try:
+        producer.list_topics(timeout=KNOCK_S)
+    except KafkaException as error:
+        raise EventsUnavailable(detail=str(error)) from error
 
 
 def _make(settings: Mapping[str, Any], topic: Topic) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
@@ -15,9 +14,9 @@ from nextstream.ports import EventSink, Platform
 
 log = structlog.get_logger()
 
+BATCHES = 20
 LEAST_KEPT = timedelta(days=2)  # a webhook is tried again for a day
 
-_draining = Lock()
 _away: WeakSet[EventSink] = WeakSet()
 
 
@@ -27,20 +26,18 @@ def note(platform: Platform, type_: str, key: str, request_id: str | None = None
         transaction.outbox.add(happen(type_, key, platform.clock.now(), request_id, **data))
 
 
-def drain(platform: Platform) -> int:
-    """Send on all that waits, batch by batch, and count it; leaves it to another thread that is at it.
+def drain(platform: Platform, limit: int = 500) -> int:
+    """Send on what waits, batch by batch, and count it; may run twice.
 
-    While the event stream is away, one thread waits for it and not one more each second.
+    It ends after some time, so that a worker that is asked to stop can.
     """
-    if not _draining.acquire(blocking=False):
-        return 0
-    try:
-        count = 0
-        while sent := relay(platform):
-            count += sent
-        return count
-    finally:
-        _draining.release()
+    count = 0
+    for _ in range(BATCHES):
+        sent = relay(platform, limit)
+        count += sent
+        if sent < limit:
+            break
+    return count
 
 
 def relay(platform: Platform, limit: int = 500) -> int:

@@ -242,9 +242,9 @@ def test_tasks_of_a_smaller_priority_number_come_first(house: House) -> None:
 
 
 def test_the_relay_marks_events_as_sent_and_makes_none_of_its_own(house: House) -> None:
-    with house.worker("--pool", "threads", name="webhooks"):
+    with house.worker("--pool", "solo", name="upkeep"):
         before = len(house.events())
-        sender(house).send_task("webhooks.relay", queue="webhooks")
+        sender(house).send_task("upkeep.relay", queue="upkeep")
         workers.wait_until(lambda: unsent(house) == 0, 10)
         assert len(house.events()) == before
 

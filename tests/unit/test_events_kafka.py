@@ -33,7 +33,7 @@ def topic() -> str:
 
 @pytest.fixture
 def sink(kafka_servers: str, topic: str) -> Iterator[KafkaSink]:
-    found = KafkaSink(kafka_servers, Topic(topic), wait_s=5)
+    found = KafkaSink(kafka_servers, Topic(topic), wait_s=20)
     yield found
     found.close()
 
@@ -98,6 +98,29 @@ def test_without_anyone_listening_a_send_ends_in_time_and_says_why() -> None:
         sink.send([make("a")])
     assert time.monotonic() - begun < 3
     sink.close()
+
+
+def test_while_kafka_is_away_only_the_first_send_waits_for_it(kafka_servers: str, topic: str) -> None:
+    sink = KafkaSink(kafka_servers, Topic(topic), wait_s=5)
+    sink.send([make("a")])
+    with servers.frozen(kafka_servers):
+        with pytest.raises(EventsUnavailable):
+            sink.send([make("a")])
+        begun = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(EventsUnavailable):
+                sink.send([make("a")])
+        assert time.monotonic() - begun < 3
+    sends = iter(lambda: _try(sink, make("a")), 1)
+    assert sum(1 for _ in sends) < 20
+    sink.close()
+
+
+def _try(sink: KafkaSink, event: Event) -> int:
+    try:
+        return len(sink.send([event]))
+    except EventsUnavailable:
+        return 0
 
 
 def test_nothing_is_connected_before_the_first_send_so_a_fork_may_come_between(sink: KafkaSink) -> None:

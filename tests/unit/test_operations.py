@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
 
 import pytest
 from structlog.testing import capture_logs
@@ -105,30 +103,15 @@ def test_an_event_that_did_not_arrive_is_sent_again_before_later_ones() -> None:
     assert types(limping) == ABC
 
 
-class Slow(MemorySink):
-    """Waits before it takes anything."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked, self.go_on = Event(), Event()
-
-    def send(self, events):
-        self.asked.set()
-        assert self.go_on.wait(30)
-        return super().send(events)
-
-
-def test_one_thread_sends_all_that_waits_and_others_leave_it_to_that() -> None:
-    slow = Slow()
-    platform = wiring.in_memory(sink=slow)
-    note(platform, *["task.started"] * 1200)
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(operations.drain, platform)
-        assert slow.asked.wait(30)
-        assert operations.drain(platform) == 0
-        slow.go_on.set()
-        assert first.result(30) == 1200
-    assert len(slow.events) == 1200
+def test_all_that_waits_is_sent_batch_by_batch_but_a_worker_may_stop_in_between(
+    platform: Platform, sink: MemorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note(platform, *["task.started"] * 12)
+    assert operations.drain(platform, limit=5) == 12
+    monkeypatch.setattr(operations, "BATCHES", 2)
+    note(platform, *["task.started"] * 12)
+    assert [operations.drain(platform, limit=5) for _ in range(3)] == [10, 2, 0]
+    assert len(sink.events) == 24
 
 
 def test_what_could_not_be_sent_for_as_long_as_events_are_kept_is_given_up(
