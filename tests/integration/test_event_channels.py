@@ -74,6 +74,10 @@ def test_one_body_reaches_kafka_webhooks_and_followers(
         check(body)
 
 
+def test_a_server_gives_its_own_asyncapi_document_to_anyone(site: Site) -> None:
+    assert site.guest().get("/api/v1/asyncapi.json").json() == event_schemas.asyncapi()
+
+
 def check(body: dict[str, Any]) -> None:
     """Read a body as the CloudEvents SDK does, and hold it against its schema and what is declared."""
     event = JSONFormat().read(CloudEvent, json.dumps(body).encode())
