@@ -79,7 +79,8 @@ def test_every_event_of_a_video_reaches_kafka_once_and_in_order(
     types = [event["type"] for event in received if event["subject"] == video_id]
     assert types[:3] == ["video.created", "video.uploaded", "video.probed"]
     encoded = ["piece.encoded"] * 3  # two halves of the ladder, and the sound
-    assert sorted(types[3:-1]) == [*encoded, "video.playable"]
+    whole = ["video.rendition.ready"] * 3
+    assert sorted(types[3:-1]) == [*encoded, "video.playable", *whole]
     assert types[-1] == "video.ready"
     assert {event["requestid"] for event in received} == {"req-7"}
 
