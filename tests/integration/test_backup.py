@@ -42,18 +42,16 @@ def block(marker: str) -> str:
 
 def test_what_is_in_the_data_folder_comes_back_and_goes_on(tmp_path: Path) -> None:
     clip = sources.steady(tmp_path / "clip.mp4", seconds=4)
-    film = sources.steady(tmp_path / "film.mp4", seconds=40, size="640x360")
+    film = sources.steady(tmp_path / "film.mp4", seconds=30, size="640x360")
     env = {f"NEXTSTREAM_{name}": value for name, value in SLOW.items()}
     folder, copy = tmp_path / "data", tmp_path / "copy"
     with installation.running(folder, env) as house:
         done = house.wait_ended(house.upload(clip)["id"])
-        begun = house.upload(film)
+        back_up(folder, copy)
         half = begin_upload(house, clip)
+        begun = house.upload(film)
         workers.wait_until(lambda: is_going(house.video(begun["id"])), 60)
-        for _ in range(2):  # the second one brings the first up to date
-            command = [sys.executable, "-m", "nextstream", "backup", str(copy)]
-            environment = {**os.environ, "NEXTSTREAM_DATA_DIR": str(folder)}
-            subprocess.run(command, env=environment, cwd=installation.ROOT, check=True, timeout=120)
+        back_up(folder, copy)  # brings the first one up to date
         assert house.video(begun["id"])["state"] == "encoding"
     with installation.running(copy, env) as restored:
         restored.operator, restored.password = house.operator, house.password
@@ -63,6 +61,12 @@ def test_what_is_in_the_data_folder_comes_back_and_goes_on(tmp_path: Path) -> No
         assert plays(restored, begun["id"])
         go_on_with(restored, half, clip)
         assert restored.wait_ended(half.rpartition("/")[2])["state"] == "ready"
+
+
+def back_up(data: Path, copy: Path) -> None:
+    command = [sys.executable, "-m", "nextstream", "backup", str(copy)]
+    env = {**os.environ, "NEXTSTREAM_DATA_DIR": str(data)}
+    subprocess.run(command, env=env, cwd=installation.ROOT, check=True, timeout=120)
 
 
 def is_going(video: dict[str, object]) -> bool:
@@ -143,6 +147,7 @@ def open_place(stack: ExitStack, folder: Path, postgres: str, redis_url: str) ->
         "KEYS_DIR": str(folder / "keys"),
         "SECRET_KEY": "k" * 32,
         **SLOW,
+        "PRESET": "veryfast",
     }
     house = workers.open_house(folder, redis_url, **settings)
 
@@ -156,7 +161,7 @@ def open_place(stack: ExitStack, folder: Path, postgres: str, redis_url: str) ->
 def fill(house: House, tmp_path: Path) -> tuple[str, str]:
     """Give a video that is ready, and one whose worker was killed in the middle."""
     done = house.put_in(sources.steady(tmp_path / "a.mp4", seconds=4)).id
-    begun = house.put_in(sources.steady(tmp_path / "b.mp4", seconds=40, size="640x360")).id
+    begun = house.put_in(sources.steady(tmp_path / "b.mp4", seconds=30, size="640x360")).id
     with house.worker() as worker:
         assert house.wait_ended(done).state is State.READY
         house.wait_event("piece.encoded", begun)
