@@ -56,7 +56,7 @@ class MemoryDatabase:
         """Open a transaction on the truth as it is; what is written to it is lost."""
         if self.away:
             raise DatabaseUnavailable
-        yield MemoryTransaction(self._rows.copy())
+        yield MemoryTransaction(self._rows.copy(), self._check)
 
     def close(self) -> None:
         """Let nothing go."""
