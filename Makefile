@@ -35,6 +35,7 @@ audit: $(VENV)/.installed-dev
 pins: $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile $(PIN) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(PIN) --extra tracing -c requirements.txt pyproject.toml -o requirements-tracing.txt
 	$(BIN)/uv pip compile $(PIN) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 clean:

@@ -74,6 +74,12 @@ beat_schedule = {
         "schedule": _settings.reconcile_every_s,  # seconds lost work waits beyond its lease
         "options": {"expires": 10 * _settings.reconcile_every_s},  # as above
     },
+    "upkeep.measure": {
+        "task": "upkeep.measure",
+        # Seconds; several to each of Prometheus's looks. An hour where nobody looks.
+        "schedule": 5.0 if _settings.metrics_port else 3600.0,
+        "options": {"expires": 10.0},  # as above
+    },
     "upkeep.purge": {
         "task": "upkeep.purge",
         "schedule": 5.0,  # seconds; nobody waits for it

@@ -11,7 +11,7 @@ import structlog
 from flask import Flask
 from werkzeug import Response
 
-from gateway import edge, flower, guard
+from gateway import edge, flower, guard, telemetry
 from gateway.proxy import Upstream
 from nextstream.errors import NextStreamError
 from nextstream.ports import Platform
@@ -60,7 +60,7 @@ def create_app(platform: Platform) -> Gateway:
     front.extensions["probes"].update({name: each.check for name, each in upstreams.items()})
     if settings.flower_url:
         flower.install(front, Upstream(settings.flower_url, seats=seats))
-    return Gateway(front, upstreams, settings)
+    return Gateway(front, upstreams, platform)
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
@@ -74,29 +74,33 @@ def _addresses(settings: Settings) -> dict[str, str]:
 class Gateway:
     """A WSGI app over the mounted services and those elsewhere; both give the same answers."""
 
-    def __init__(self, front: Flask, upstreams: Mapping[str, Upstream], settings: Settings) -> None:
+    def __init__(self, front: Flask, upstreams: Mapping[str, Upstream], platform: Platform) -> None:
         self._front = front
         self._upstreams = upstreams
-        self._settings = settings
+        self._platform = platform
+        self._settings = platform.settings
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
         request_id = http.choose_id(environ.get("HTTP_X_REQUEST_ID"))
         environ["HTTP_X_REQUEST_ID"] = request_id
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        route = route_of(environ["PATH_INFO"])
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            telemetry.watch(self._platform, route.service if route else "pages", environ) as watch,
+        ):
             try:
                 guard.check(environ)
                 edge.drop_identity(environ)
                 edge.check(self._front, self._settings, environ)
-                answer = self._find(environ)
+                answer = self._find(environ, route)
             except NextStreamError as error:
                 log.warning("request refused", code=error.code, error=str(error))
                 answer = self._refuse(error, environ)
-            return answer(environ, start_response)
+            return answer(environ, watch.around(start_response))
 
-    def _find(self, environ: WSGIEnvironment) -> WSGIApplication:
+    def _find(self, environ: WSGIEnvironment, route: Route | None) -> WSGIApplication:
         """Give what answers a request; raises where its service doesn't."""
-        route = route_of(environ["PATH_INFO"])
         upstream = self._upstreams.get(route.service) if route else None
         return upstream.forward(environ, route.silence_s) if upstream and route else self._front
 

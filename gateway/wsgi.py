@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def _build() -> WSGIApplication:
     settings = Settings.read()
     logs.configure(settings, "gateway")
-    app = create_app(wiring.build(settings))
+    platform = wiring.build(settings)
+    platform.metrics.serve()
+    app = create_app(platform)
     hops = settings.trusted_hops
     # Only proxies of the operator's own may say whom a request is from and what it asked for.
     return ProxyFix(app, x_for=hops, x_proto=hops, x_host=hops) if hops else app

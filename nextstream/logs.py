@@ -38,6 +38,16 @@ def configure(settings: Settings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
 
 
+def bind(**facts: str | None) -> None:
+    """Put facts on every line that this job logs from now on; those that are None are left out."""
+    structlog.contextvars.bind_contextvars(**{name: it for name, it in facts.items() if it is not None})
+
+
+def unbind(*names: str) -> None:
+    """Take facts off again; may run twice."""
+    structlog.contextvars.unbind_contextvars(*names)
+
+
 def _name(
     process: str, _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:

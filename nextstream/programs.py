@@ -50,6 +50,7 @@ def gateway(settings: Settings, env: Mapping[str, str]) -> Program:
         ["--worker-class", "web.worker.Worker"],  # threads: most wait for the network
         ["--workers", str(settings.web_workers), "--threads", str(settings.web_threads)],
         ["--graceful-timeout", str(int(settings.stop_s))],
+        ["--logger-class", "nextstream.server_log.ServerLog"],  # one form for all lines
         ["--no-control-socket"],  # nobody uses it, and two instances would share its path
         env=env,
         grace_s=settings.stop_s + EXIT_S,

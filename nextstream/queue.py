@@ -11,6 +11,9 @@ MEDIA = "media"
 UPKEEP = "upkeep"
 UPLOADS = "uploads"
 WEBHOOKS = "webhooks"
+QUEUES = (MEDIA, UPKEEP, UPLOADS, WEBHOOKS)
+
+SENT_AT = "sent_at"  # header of a message: when it was sent, in seconds since 1970
 
 DELIVER_TASK = "webhooks.deliver"
 FETCH_TASK = "uploads.fetch"

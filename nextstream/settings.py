@@ -219,6 +219,22 @@ class Settings:
         "`standin://?duration_s=3600&speed=1` only takes the time, to measure a fleet.",
     )
     ffprobe: str = _set("", "Path of ffprobe; empty takes the system's, else the wheel's.")
+    metrics_port: int = _set(
+        0, "Port where one process of each machine or container answers Prometheus; 0 measures nothing."
+    )
+    metrics_host: str = _set(
+        "127.0.0.1", "Address of that port; whoever reaches it reads all, so never a public one."
+    )
+    metrics_dir: str = _set(
+        "", "Folder where a machine's processes count together; empty is one in the data folder."
+    )
+    tracing_url: str = _set(
+        "",
+        "Collector that gets traces by OTLP/HTTP, `http://collector:4318`; empty: none are made.",
+    )
+    tracing_ratio: float = _set(
+        1.0, "Share of the traces that is kept, where no trusted proxy has decided it."
+    )
     log_level: str = _set("INFO", "Least level that is logged: DEBUG, INFO, WARNING or ERROR.")
     log_format: str = _set("text", "`text` for people, `json` for machines.")
 
@@ -259,6 +275,11 @@ class Settings:
     def keys(self) -> Path:
         """Give the folder of the signing keys."""
         return Path(self.keys_dir) if self.keys_dir else self.data_dir.absolute() / "keys"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Give the folder that all processes of this machine count in."""
+        return Path(self.metrics_dir) if self.metrics_dir else self.data_dir.absolute() / "metrics"
 
     @property
     def slots(self) -> int:

@@ -96,6 +96,7 @@ def prepare(settings: Settings) -> tuple[Settings, Mapping[str, str]]:
     scratch = data / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed encoder left
     scratch.mkdir()
+    shutil.rmtree(data / "metrics", ignore_errors=True)  # what another version counted may not fit ours
     chosen = {"DATA_DIR": str(data), "FLOWER_URL": f"http://127.0.0.1:{_free_port()}"}
     if not settings.scratch_dir:
         chosen["SCRATCH_DIR"] = str(scratch)

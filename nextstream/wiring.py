@@ -16,6 +16,7 @@ from nextstream.ports import (
     Encoder,
     EventSink,
     Limits,
+    Metrics,
     Outside,
     Passwords,
     Platform,
@@ -23,6 +24,7 @@ from nextstream.ports import (
     Shift,
     SigningKeys,
     Storage,
+    Tracer,
 )
 from nextstream.settings import Settings
 
@@ -39,6 +41,8 @@ def build(settings: Settings, **overrides: Any) -> Platform:
     connections and Kafka producers don't survive a fork.
     """
     makers = {
+        "metrics": _metrics,
+        "tracer": _tracer,
         "clock": _clock,
         "storage": _storage,
         "database": _database,
@@ -55,7 +59,7 @@ def build(settings: Settings, **overrides: Any) -> Platform:
     ports: dict[str, Any] = {
         name: overrides.get(name) or make(settings) for name, make in makers.items()
     }
-    return Platform(settings=settings, **ports)
+    return _watch(Platform(settings=settings, **ports))
 
 
 def in_memory(**overrides: Any) -> Platform:
@@ -115,6 +119,57 @@ def sandbox_obstacle(settings: Settings) -> str | None:
     from nextstream.adapters import sandbox
 
     return sandbox.obstacle(toolchain(settings).ffmpeg)
+
+
+def metrics(settings: Settings) -> Metrics:
+    """Give what a process counts with that needs nothing else of the platform."""
+    return _metrics(settings)
+
+
+def _watch(platform: Platform) -> Platform:
+    """Measure the storage and the database, and trace the encoder, where that is wanted."""
+    settings = platform.settings
+    if settings.metrics_port:
+        from nextstream.adapters import storage_measured
+        from nextstream.adapters.database_measured import MeasuredDatabase
+
+        storage = storage_measured.measured(platform.storage, platform.metrics)
+        database = MeasuredDatabase(platform.database, platform.metrics)
+        platform = replace(platform, storage=storage, database=database)
+    if settings.tracing_url:
+        from nextstream.adapters.encoder_traced import TracedEncoder
+
+        platform = replace(platform, encoder=TracedEncoder(platform.encoder, platform.tracer))
+    return platform
+
+
+def _metrics(settings: Settings) -> Metrics:
+    if settings.database == MEMORY:
+        from nextstream.adapters.telemetry_memory import MemoryMetrics
+
+        return MemoryMetrics()
+    if not settings.metrics_port:
+        from nextstream.adapters.telemetry_none import NoMetrics
+
+        return NoMetrics()
+    from nextstream.adapters.telemetry_prometheus import PrometheusMetrics
+
+    return PrometheusMetrics(settings.metrics_folder, settings.metrics_host, settings.metrics_port)
+
+
+def _tracer(settings: Settings) -> Tracer:
+    if not settings.tracing_url:
+        from nextstream.adapters.telemetry_none import NoTracer
+
+        return NoTracer()
+    try:
+        from nextstream.adapters.telemetry_otel import OtelTracer
+    except ImportError as error:
+        raise Misconfigured(
+            "NEXTSTREAM_TRACING_URL needs OpenTelemetry: pip install -r requirements-tracing.txt"
+        ) from error
+
+    return OtelTracer(settings.tracing_url, settings.tracing_ratio)
 
 
 def _clock(_: Settings) -> Clock:

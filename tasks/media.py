@@ -10,7 +10,7 @@ from celery.worker.request import Request
 
 from nextstream.errors import NextStreamError
 from nextstream.services import transcoding
-from tasks import platform
+from tasks import platform, telemetry
 from tasks.celery import app
 
 
@@ -34,7 +34,8 @@ class MediaTask(Task):  # type: ignore[misc]  # Celery ships no types
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task, or tell that it will run again."""
         try:
-            return super().__call__(*args, **kwargs)
+            with telemetry.traced(self.request, platform.current().tracer):
+                return super().__call__(*args, **kwargs)
         except NextStreamError as error:
             if not error.retryable:
                 raise

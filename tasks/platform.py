@@ -22,7 +22,9 @@ from tasks.shift import WorkerShift
 @cache
 def current() -> Platform:
     """Give the platform that all tasks of this process share."""
-    return wiring.build(Settings.read(), shift=WorkerShift())
+    platform = wiring.build(Settings.read(), shift=WorkerShift())
+    platform.metrics.serve()
+    return platform
 
 
 @contextmanager
@@ -36,7 +38,8 @@ def journal() -> Iterator[Platform]:
         yield current()
         return
     unused = dict.fromkeys(("storage_url", "redis_url", "kafka_servers", "ffmpeg"), wiring.MEMORY)
-    platform = wiring.build(replace(Settings.read(), **unused))  # type: ignore[arg-type]  # all are str
+    quiet = replace(Settings.read(), metrics_port=0, tracing_url="")
+    platform = wiring.build(replace(quiet, **unused))  # type: ignore[arg-type]  # all are str
     try:
         yield platform
     finally:
@@ -59,4 +62,6 @@ def close_platform(**_: Any) -> None:
     if current.cache_info().currsize:
         current().sink.close()
         current().database.close()
+        current().tracer.close()
+        current().metrics.close()
         current.cache_clear()

@@ -19,14 +19,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import structlog
 from celery import signals, states
-from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from nextstream import logs, queue
+from nextstream.domain import tracing
 from nextstream.errors import NextStreamError
 from nextstream.services import fleet, operations
 from nextstream.settings import Settings
-from tasks import platform, shift
+from tasks import platform, shift, telemetry
+
+log = structlog.get_logger()
 
 
 @signals.setup_logging.connect
@@ -34,8 +37,9 @@ def set_up_logs(**_: Any) -> None:
     """Log as all of NextStream does, in place of Celery's own form, but not each turn of the clock."""
     logs.configure(Settings.read(), "tasks")
     logging.getLogger("celery.beat").setLevel(logging.WARNING)
-    for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).addFilter(_is_worth_reading)
+    # What a worker has received, but not begun, is about no task yet; each tells when it begins.
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    logging.getLogger("celery.app.trace").addFilter(_is_worth_reading)
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
@@ -46,17 +50,47 @@ def _is_worth_reading(record: logging.LogRecord) -> bool:
 
 @signals.task_prerun.connect
 def note_started(task: Any, **_: Any) -> None:
-    """Bind the request id to the logs and note task.started."""
-    bind_contextvars(request_id=_request_id(task.request), task_id=task.request.id)
+    """Bind what the task is about to the logs, and note task.started."""
+    trace_id = tracing.trace_id(telemetry.traceparent(task.request))
+    origin = {"request_id": _request_id(task.request), "trace_id": trace_id}
+    logs.bind(task_id=task.request.id, **origin, **_subject(task))
+    telemetry.begin(platform.current().metrics, task)
+    if not task.name.startswith("upkeep."):
+        log.info("task started", task=task.name)
     _note("task.started", task, task.request)
 
 
 @signals.task_postrun.connect
 def note_succeeded(task: Any, state: str | None, **_: Any) -> None:
     """Note task.succeeded; other ends have signals of their own."""
-    if state == states.SUCCESS:
-        _note("task.succeeded", task, task.request)
-    unbind_contextvars("request_id", "task_id")
+    telemetry.end(platform.current().metrics, task, state)
+    try:
+        if state == states.SUCCESS:
+            _note("task.succeeded", task, task.request)
+    finally:
+        logs.unbind("request_id", "task_id", "trace_id", *_SUBJECTS.values())
+
+
+# What the first argument of a task names, by its queue.
+_SUBJECTS = {queue.MEDIA: "video_id", queue.UPLOADS: "upload_id", queue.WEBHOOKS: "webhook_id"}
+
+
+def _subject(task: Any) -> dict[str, str]:
+    name = _SUBJECTS.get(task.name.partition(".")[0])
+    return {name: str(task.request.args[0])} if name and task.request.args else {}
+
+
+@signals.before_task_publish.connect
+def note_sent(sender: str, headers: dict[str, Any], **_: Any) -> None:
+    """Note when beat sends a task, or a task sends one."""
+    telemetry.stamp(headers)
+    telemetry.note_beat(sender)
+
+
+@signals.beat_init.connect
+def measure_beat(**_: Any) -> None:
+    """Let beat answer Prometheus."""
+    telemetry.of_beat()
 
 
 @signals.task_retry.connect
@@ -182,8 +216,9 @@ def _note(type_: str, task: Any, request: Any, **data: Any) -> None:
         "attempt": (getattr(request, "retries", None) or 0) + 1,
         **({"piece": rest[0]} if rest else {}),
     }
+    origin = {"traceparent": telemetry.traceparent(request), "request_id": _request_id(request)}
     with platform.journal() as journal:
-        operations.note(journal, type_, video_id, _request_id(request), **facts, **data)
+        operations.note(journal, type_, video_id, **origin, **facts, **data)
 
 
 def _note_worker(type_: str, worker: str, **data: Any) -> None:

@@ -8,6 +8,7 @@ from nextstream.services import (
     idempotency,
     imports,
     logins,
+    measuring,
     operations,
     purging,
     reconciling,
@@ -37,6 +38,12 @@ def relay() -> int:
 def reconcile() -> None:
     """Have work done that was lost, and send what waits."""
     reconciling.reconcile(platform.current())
+
+
+@app.task(name="upkeep.measure", throws=PASSES)
+def measure() -> None:
+    """Measure what waits."""
+    measuring.measure(platform.current())
 
 
 @app.task(name="upkeep.purge", throws=PASSES)

@@ -4,6 +4,8 @@ starts, gone with their files when it ends, and gone with this process should it
 from __future__ import annotations
 
 import ctypes
+import http.client
+import json
 import os
 import pwd
 import re
@@ -288,6 +290,37 @@ def _postgres_answers(port: int) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+@contextmanager
+def prometheus(target_port: int) -> Iterator[str]:
+    """Run a Prometheus with our alerts that reads a port each second; gives its URL. Raises Missing."""
+    program = find("prometheus")
+    alerts = Path(__file__).parents[1] / "deploy" / "prometheus" / "alerts.yml"
+    with folder() as home:
+        job = {"job_name": "nextstream", "static_configs": [{"targets": [f"127.0.0.1:{target_port}"]}]}
+        every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        settings = {"global": every, "rule_files": [str(alerts)], "scrape_configs": [job]}
+        (home / "prometheus.yml").write_text(json.dumps(settings))  # JSON is YAML, too
+
+        def command(port: int) -> list[str | Path]:
+            data, address = f"--storage.tsdb.path={home}/data", f"--web.listen-address=127.0.0.1:{port}"
+            return [program, f"--config.file={home}/prometheus.yml", data, address]
+
+        with serve(command, _prometheus_is_ready) as port:
+            yield f"http://127.0.0.1:{port}"
+
+
+def _prometheus_is_ready(port: int) -> bool:
+    """Ask it: it listens before it answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/-/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from flask import Flask, Response, abort, current_app, g, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import HTTPException
 
+from nextstream import logs
+from nextstream.domain import tracing
 from nextstream.domain.audit import Origin
 from nextstream.errors import BadRequest, NextStreamError, NotAllowed, PreconditionFailed
 from nextstream.ports import Platform
-from web import problems, wire
+from web import problems, telemetry, wire
 
 log = structlog.get_logger()
 
@@ -31,7 +33,7 @@ AGENT_MAX = 200  # characters of what a browser says of itself
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = ("/static/", "/v/", "/p/", "/healthz", "/readyz")  # too many to be worth a line each
+QUIET = ("/static/", "/v/", "/p/", "/healthz", "/readyz")  # too many to be worth a line each
 _TICKET = re.compile(r"^/p/[^/]+")  # whoever reads the log must not play by it
 
 # hls.js plays from blob: URLs; everything else comes from files of our own.
@@ -133,7 +135,14 @@ def _explain(error: ValidationError) -> str:
 def _begin() -> None:
     g.started_at = time.monotonic()
     g.request_id = choose_id(request.headers.get(REQUEST_ID))
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    telemetry.begin(platform().tracer, is_traced=not request.path.startswith(QUIET))
+    named = request.view_args or {}
+    logs.bind(
+        request_id=g.request_id,
+        video_id=named.get("video_id"),
+        upload_id=named.get("upload_id"),
+        trace_id=tracing.trace_id(platform().tracer.context()),
+    )
 
 
 def _refuse_forgery() -> None:
@@ -150,14 +159,15 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code >= 400 and request.method not in SAFE_METHODS:
         response.call_on_close(partial(wire.linger, request.environ))
-    say = log.debug if request.path.startswith(_QUIET) else log.info
-    took_ms = round((time.monotonic() - g.started_at) * 1000, 1)
+    say = log.debug if request.path.startswith(QUIET) else log.info
+    took_s = time.monotonic() - g.started_at
+    telemetry.finish(platform().metrics, response.status_code, took_s)
     say(
         "request answered",
         method=request.method,
         path=_path(),
         status=response.status_code,
-        took_ms=took_ms,
+        took_ms=round(took_s * 1000, 1),
     )
     return response
 
@@ -186,7 +196,8 @@ def secure(response: Response, *, over_https: bool) -> None:
 
 
 def _forget(_: BaseException | None) -> None:
-    structlog.contextvars.unbind_contextvars("request_id")
+    telemetry.end()
+    logs.unbind("request_id", "video_id", "upload_id", "trace_id")
 
 
 def _tell(error: NextStreamError) -> Response:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, BeforeValidator, Field
 
 from nextstream.domain import paths, variants
+from nextstream.domain.metrics import PLAYBACK_BYTES
 from nextstream.domain.variants import Wanted
 from nextstream.domain.video import Visibility
 from nextstream.ports import Access, StoredObject
@@ -46,6 +47,7 @@ def attend(others: Blueprint) -> None:
     """Give a blueprint whose addresses are below a video, too, what players' requests need."""
     others.url_value_preprocessor(take_ticket)
     others.after_request(allow_players)
+    others.after_request(count_bytes)
 
 
 @blueprint.url_value_preprocessor
@@ -139,6 +141,14 @@ def allow_players(response: Response) -> Response:
         response.headers.extend(FOR_PLAYERS)  # at once, since each that is set alone looks for itself
         if request.method == "OPTIONS":
             response.headers["Access-Control-Max-Age"] = PREFLIGHT_S
+    return response
+
+
+@blueprint.after_request
+def count_bytes(response: Response) -> Response:
+    """Count the bytes that a player is sent, as far as it goes on reading."""
+    if request.method == "GET" and response.status_code in (200, 206):
+        http.platform().metrics.count(PLAYBACK_BYTES, response.content_length or 0)
     return response
 
 

@@ -19,8 +19,10 @@ def _build() -> WSGIApplication:
     settings = Settings.read()
     logs.configure(settings, "web")
     names = [name.strip() for name in settings.services.split(",") if name.strip()]
+    platform = wiring.build(settings)
+    platform.metrics.serve()
     # The gateway is the one before us, and says whom users asked for.
-    return ProxyFix(create_app(wiring.build(settings), *names), x_for=1, x_proto=1, x_host=1)
+    return ProxyFix(create_app(platform, *names), x_for=1, x_proto=1, x_host=1)
 
 
 app = Lazy(_build)

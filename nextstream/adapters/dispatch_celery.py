@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,7 +45,13 @@ class CeleryDispatcher:
                 self._send(
                     queue.task_name(message.kind),
                     _args(message),
-                    headers={"request_id": message.request_id},
+                    headers={
+                        "request_id": message.request_id,
+                        "traceparent": message.traceparent,
+                    },
+                    # What Flower shows of a task, which only needs ids.
+                    argsrepr=_tell_piece(message),
+                    kwargsrepr=", ".join(message.rungs),
                     retries=message.attempt,
                     queue=queue.MEDIA,
                     priority=message.urgency,
@@ -53,9 +60,11 @@ class CeleryDispatcher:
 
     def queued(self) -> int:
         """Ask Redis for the lengths of the queue's lists."""
-        with _our_errors(), self._app.connection_or_acquire() as connection:
-            declared = connection.default_channel.queue_declare(queue.MEDIA)
-            return int(declared.message_count)
+        return self._count([queue.MEDIA])[queue.MEDIA]
+
+    def backlog(self) -> Mapping[str, int]:
+        """Ask Redis for the lengths of all queues' lists."""
+        return self._count(queue.QUEUES)
 
     def deliver(self, webhook_id: str) -> None:
         """Send `webhooks.deliver`."""
@@ -74,7 +83,13 @@ class CeleryDispatcher:
             answers = self._app.control.ping(timeout=ANSWER_TIMEOUT_S, limit=enough)
         return sorted(name for answer in answers for name in answer)
 
+    def _count(self, queues: Sequence[str]) -> Mapping[str, int]:
+        with _our_errors(), self._app.connection_or_acquire() as connection:
+            channel = connection.default_channel
+            return {name: int(channel.queue_declare(name).message_count) for name in queues}
+
     def _send(self, task: str, args: tuple[str | int, ...], **options: Any) -> None:
+        options["headers"] = {**options.get("headers", {}), queue.SENT_AT: time.time()}
         self._app.send_task(task, args, retry=True, retry_policy=RETRY_POLICY, **options)
 
 
@@ -89,3 +104,7 @@ def _our_errors() -> Iterator[None]:
 def _args(message: Message) -> tuple[str | int, ...]:
     whole = (message.video_id, message.version)
     return whole if message.kind in (Kind.PROBE, Kind.PUBLISH) else (*whole, message.name)
+
+
+def _tell_piece(message: Message) -> str:
+    return f"video {message.video_id}, version {message.version}, {message.name}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from nextstream import queue
 from nextstream.errors import QueueUnavailable
 from nextstream.ports import Message
 
@@ -26,6 +27,13 @@ class MemoryDispatcher:
         """Count what was kept."""
         self._reach()
         return len(self.sent)
+
+    def backlog(self) -> Mapping[str, int]:
+        """Count what was kept."""
+        self._reach()
+        empty = dict.fromkeys(queue.QUEUES, 0)
+        webhooks, uploads = len(self.rung), len(self.fetched)
+        return {**empty, queue.MEDIA: len(self.sent), queue.WEBHOOKS: webhooks, queue.UPLOADS: uploads}
 
     def deliver(self, webhook_id: str) -> None:
         """Keep the call."""

@@ -27,6 +27,7 @@ class Event:
     time: datetime
     data: Mapping[str, Any] = field(default_factory=dict)
     request_id: str | None = None
+    traceparent: str | None = None
 
     def body(self) -> dict[str, Any]:
         """Give the CloudEvents JSON object."""
@@ -40,7 +41,9 @@ class Event:
             "datacontenttype": "application/json",
             "data": dict(self.data),
         }
-        return body if self.request_id is None else {**body, "requestid": self.request_id}
+        # Extensions: ours, and the one for Distributed Tracing.
+        extensions = {"requestid": self.request_id, "traceparent": self.traceparent}
+        return {**body, **{name: value for name, value in extensions.items() if value is not None}}
 
     def short_body(self) -> dict[str, Any]:
         """Give the JSON object without its data, and a mark that tells so."""
@@ -49,12 +52,21 @@ class Event:
         return {**body, CUT: True}
 
 
-def happen(type_: str, key: str, at: datetime, request_id: str | None = None, **data: Any) -> Event:
+def happen(
+    type_: str,
+    key: str,
+    at: datetime,
+    request_id: str | None = None,
+    *,
+    traceparent: str | None = None,
+    **data: Any,
+) -> Event:
     """Make an event with an id of its own; what is long in its data is cut, with a mark.
 
     So no event comes near the megabyte that Kafka takes, whatever an encoder or a stranger wrote.
+    `traceparent` names the span that it is a part of.
     """
-    return Event(secrets.token_hex(16), type_, key, at, _cut(data), request_id)
+    return Event(secrets.token_hex(16), type_, key, at, _cut(data), request_id, traceparent)
 
 
 def _cut(value: Any) -> Any:

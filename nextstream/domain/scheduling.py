@@ -16,6 +16,7 @@ from nextstream.domain.video import Priority
 
 ENDING, OPENING, REST = 0, 1, 2  # the ranks of pieces
 CLASSES = tuple(Priority)
+UNFINISHED = ("held", "waiting", "sent", "running")  # the states of pieces that aren't done or failed
 
 LEAST_WINDOW = 4  # pieces in flight where the fleet's size isn't known yet
 REFILL_SHARE = 4  # the window is filled up when a quarter of what may wait in the queue is gone

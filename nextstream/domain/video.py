@@ -331,7 +331,8 @@ class Video:
     `renditions` these are. `revision` grows with every save and guards against lost updates.
     Playback tickets of another `ticket_epoch` are no longer good. From `playable_at` on the beginning
     of this version can be watched, while the rest is encoded. `keys` are those of encrypted versions,
-    by their numbers, each sealed.
+    by their numbers, each sealed. `traceparent` names the span of the request that began it, where
+    jobs are traced.
     """
 
     id: str
@@ -356,6 +357,7 @@ class Video:
     priority: Priority = Priority.NORMAL
     options: Options = Options()
     keys: dict[int, str] = field(default_factory=dict)
+    traceparent: str | None = None
 
     @property
     def encryption(self) -> Encryption:

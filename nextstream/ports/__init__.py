@@ -20,6 +20,7 @@ from nextstream.ports.remote import Remote, RemoteFile
 from nextstream.ports.sessions import Sessions
 from nextstream.ports.signing import SigningKeys
 from nextstream.ports.storage import Multipart, Parts, Presigning, SentPart, Storage, StoredObject
+from nextstream.ports.telemetry import Fact, Metrics, Span, SpanKind, Tracer
 from nextstream.ports.uploads import Upload, Uploads, Usage
 from nextstream.ports.videos import Access, Order, Videos, Wanted
 from nextstream.ports.webhooks import Webhooks
@@ -38,10 +39,12 @@ __all__ = [
     "EncodedPiece",
     "Encoder",
     "EventSink",
+    "Fact",
     "KeyedRequest",
     "KeyedRequests",
     "Limits",
     "Message",
+    "Metrics",
     "Multipart",
     "Order",
     "Outbox",
@@ -61,11 +64,14 @@ __all__ = [
     "Sessions",
     "Shift",
     "SigningKeys",
+    "Span",
+    "SpanKind",
     "Standing",
     "Storage",
     "StoredObject",
     "Tally",
     "Task",
+    "Tracer",
     "Transaction",
     "Upload",
     "Uploads",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,10 @@ from nextstream.domain.plan import Kind
 
 @dataclass(frozen=True)
 class Message:
-    """A message to do a piece of work; smaller `urgency` comes first, `attempt` counts from 0."""
+    """A message to do a piece of work; smaller `urgency` comes first, `attempt` counts from 0.
+
+    `rungs` are for people who look at the queue; `traceparent` names the span it is a part of.
+    """
 
     video_id: str
     version: int
@@ -20,6 +23,8 @@ class Message:
     request_id: str | None = None
     attempt: int = 0
     urgency: int = 0
+    rungs: tuple[str, ...] = ()
+    traceparent: str | None = None
 
 
 class Dispatcher(Protocol):
@@ -31,6 +36,10 @@ class Dispatcher(Protocol):
 
     def queued(self) -> int:
         """Count the messages that no worker has taken yet; raises QueueUnavailable."""
+        ...
+
+    def backlog(self) -> Mapping[str, int]:
+        """Count the messages of each queue that no worker has taken yet; raises QueueUnavailable."""
         ...
 
     def deliver(self, webhook_id: str) -> None:

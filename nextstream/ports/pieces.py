@@ -131,6 +131,10 @@ class Pieces(Protocol):
         """Note pieces as sent and give their messages; those that another has sent are left out."""
         ...
 
+    def count(self) -> Mapping[str, int]:
+        """Count the pieces of each state, but those that are done or failed."""
+        ...
+
     def count_sent(self) -> int:
         """Count the pieces whose message was sent, and that nobody claimed."""
         ...

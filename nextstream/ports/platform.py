@@ -16,6 +16,7 @@ from nextstream.ports.outside import Outside
 from nextstream.ports.remote import Remote
 from nextstream.ports.signing import SigningKeys
 from nextstream.ports.storage import Storage
+from nextstream.ports.telemetry import Metrics, Tracer
 from nextstream.settings import Settings
 
 
@@ -52,3 +53,5 @@ class Platform:
     outside: Outside
     shift: Shift
     remote: Remote
+    metrics: Metrics
+    tracer: Tracer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from nextstream.domain import lifecycle, scheduling
+from nextstream.domain import lifecycle, metrics, scheduling
 from nextstream.domain.scheduling import Blame
 from nextstream.domain.video import Failure, Rendition, State, Video
 from nextstream.errors import (
@@ -97,7 +98,9 @@ class Claim:
         self._began_at = time.monotonic()
         self._is_lost = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._keep, daemon=True)
+        # It logs under the same request, video and task.
+        inherited = contextvars.copy_context()
+        self._thread = threading.Thread(target=inherited.run, args=(self._keep,), daemon=True)
 
     def start(self) -> None:
         """Begin to keep the lease."""
@@ -127,13 +130,16 @@ class Claim:
         if left_s is not None and self._needs_s() > left_s:
             raise ShiftOver
 
+    def took_s(self) -> float:
+        """Give the seconds since the piece was begun."""
+        return time.monotonic() - self._began_at
+
     def _needs_s(self) -> float:
         """Guess the seconds the piece still takes, by its own speed so far."""
         planned, done = self.task.piece.frames, self._frames_done
         if not planned or done >= planned:
             return 0.0
-        spent_s = time.monotonic() - self._began_at
-        return STORE_S + (spent_s * (planned - done) / done if done else float("inf"))
+        return STORE_S + (self.took_s() * (planned - done) / done if done else float("inf"))
 
     def _keep(self) -> None:
         while not self._is_lost and not self._ended.wait(BEAT_EVERY_S):
@@ -162,6 +168,7 @@ def minding(platform: Platform, task: Task) -> Iterator[Claim]:
     try:
         yield claim
     except ClaimLost:
+        platform.metrics.count(metrics.CLAIMS_LOST)
         log.warning("claim lost", video_id=task.video_id, piece=task.piece.name)
     except (SystemExit, KeyboardInterrupt):  # the worker is stopped, and the task starts elsewhere
         give_back(platform, task, ShiftOver())
@@ -198,6 +205,8 @@ def give_back(
                 _fail(platform, tx, task, error)
 
     patience.persist(note, platform.settings.patience_s)
+    kind, ends = task.piece.kind, str(final).lower()
+    platform.metrics.count(metrics.PIECES_RETURNED, kind=kind, blame=blame, final=ends)
     return final
 
 
@@ -216,6 +225,7 @@ def _fail(platform: Platform, tx: Transaction, task: Task, error: NextStreamErro
     tx.pieces.hold(video.id, task.version)
     purging.add_encode(platform, tx, video, platform.settings.keep_failed_s if error.retryable else 0)
     failure = Failure(error.code, error.message, error.detail, error.retryable)
+    platform.metrics.count(metrics.VIDEOS_FAILED, code=error.code)
     tx.videos.save(lifecycle.move(video, State.FAILED, platform.clock.now(), failure=failure))
     tx.outbox.add(events.about(platform, video, "video.failed", code=error.code, message=error.message))
 

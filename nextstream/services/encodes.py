@@ -102,6 +102,8 @@ def _begin(platform: Platform, tx: Transaction, video: Video) -> Video:
         tx.pieces.remove(video.id, video.version)
     now, version = platform.clock.now(), video.version + 1
     anew = {"version": version, "failure": None, "playable_at": None}
-    video = tx.videos.save(lifecycle.move(video, State.UPLOADED, now, **anew))
+    traceparent = platform.tracer.context()
+    video = lifecycle.move(video, State.UPLOADED, now, traceparent=traceparent, **anew)
+    video = tx.videos.save(video)
     tx.pieces.add(video.id, version, [PROBE])
     return video

@@ -22,4 +22,8 @@ def page(
 
 def about(platform: Platform, video: Video, type_: str, **data: object) -> Event:
     """Make an event about a video's encode, under the request that began it."""
-    return happen(type_, video.id, platform.clock.now(), video.request_id, version=video.version, **data)
+    now, version = platform.clock.now(), video.version
+    traceparent = platform.tracer.context() or video.traceparent
+    return happen(
+        type_, video.id, now, video.request_id, traceparent=traceparent, version=version, **data
+    )

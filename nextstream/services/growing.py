@@ -18,7 +18,7 @@ from nextstream.domain.plan import Plan
 from nextstream.domain.video import Rendition, State, Video
 from nextstream.errors import StaleVideo, VideoNotFound
 from nextstream.ports import Database, Platform, Transaction
-from nextstream.services import events
+from nextstream.services import events, measuring
 
 log = structlog.get_logger()
 
@@ -66,6 +66,7 @@ def _note(platform: Platform, tx: Transaction, seen: Video) -> None:
         return
     video = tx.videos.save(replace(video, playable_at=platform.clock.now()))
     tx.outbox.add(events.about(platform, video, "video.playable"))
+    measuring.note_playable(platform, video)
     log.info("video playable", video_id=video.id, version=video.version)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from nextstream.domain.audit import Origin
 from nextstream.domain.limits import Pace
+from nextstream.domain.metrics import LOGINS_REFUSED
 from nextstream.errors import BadCredentials, TooManyRequests
 from nextstream.ports import Platform
 from nextstream.services import audit
@@ -36,14 +37,17 @@ def counted(platform: Platform, name: str, origin: Origin) -> Iterator[None]:
     )
     first = limits.begin(*of_name)
     if first.wait_s:
+        platform.metrics.count(LOGINS_REFUSED, reason="name_waits")
         raise TooManyRequests(first.wait_s, TOO_MANY)
     second = limits.begin(*of_address)
     if second.wait_s:
         limits.refund(*of_name)
+        platform.metrics.count(LOGINS_REFUSED, reason="address_waits")
         raise TooManyRequests(second.wait_s, TOO_MANY)
     try:
         yield
     except BadCredentials:
+        platform.metrics.count(LOGINS_REFUSED, reason="wrong")
         if wait_s := max(first.next_wait_s, second.next_wait_s):
             _note(platform, name, wait_s, origin)
         raise

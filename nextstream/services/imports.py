@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,8 +21,9 @@ from nextstream.errors import (
     UploadLocked,
     UploadNotFound,
     UploadTooLarge,
+    VideoNotFound,
 )
-from nextstream.ports import Platform, Upload
+from nextstream.ports import Platform, SpanKind, Upload
 from nextstream.services import resumable, upload_ends, upload_leases
 
 log = structlog.get_logger()
@@ -94,7 +96,10 @@ def fetch(platform: Platform, upload_id: str, *, last_try: bool) -> None:
 
 
 def _fetch(platform: Platform, upload: Upload, url: str) -> None:
-    with platform.remote.open(url, upload.offset) as file:
+    step = platform.tracer.span(
+        "fetch", _origin(platform, upload), SpanKind.CONSUMER, upload_id=upload.id
+    )
+    with step, platform.remote.open(url, upload.offset) as file:
         if file.size_bytes is not None:
             if file.size_bytes > platform.settings.upload_max_bytes:
                 raise UploadTooLarge
@@ -109,3 +114,10 @@ def _fetch(platform: Platform, upload: Upload, url: str) -> None:
         upload_ends.complete_soon(platform, upload)
     elif upload.offset < file.size_bytes:
         raise RemoteUnavailable(detail=f"broke off at {upload.offset} of {file.size_bytes} bytes")
+
+
+def _origin(platform: Platform, upload: Upload) -> str | None:
+    """Give the trace that an import is a part of: that of the request which asked for it."""
+    with suppress(VideoNotFound), platform.database.transaction() as tx:
+        return tx.videos.get(upload.id).traceparent
+    return None

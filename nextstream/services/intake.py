@@ -6,7 +6,8 @@ import unicodedata
 
 import structlog
 
-from nextstream.domain import lifecycle, paths, sniffing
+from nextstream import logs
+from nextstream.domain import lifecycle, metrics, paths, sniffing
 from nextstream.domain.access import Action, demand
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
@@ -67,9 +68,13 @@ def add_video(
         state_times={State.CREATED: now},
         priority=wishes.priority,
         options=wishes.options,
+        traceparent=platform.tracer.context(),
     )
     tx.videos.add(video)
-    tx.outbox.add(happen("video.created", video.id, now, request_id, owner_id=owner_id, filename=name))
+    logs.bind(video_id=video.id)
+    about = {"owner_id": owner_id, "filename": name}
+    made = happen("video.created", video.id, now, request_id, traceparent=video.traceparent, **about)
+    tx.outbox.add(made)
     return video
 
 
@@ -78,7 +83,10 @@ def accept(platform: Platform, tx: Transaction, video: Video, size_bytes: int) -
     now = platform.clock.now()
     video = tx.videos.save(lifecycle.move(video, State.UPLOADED, now, size_bytes=size_bytes))
     tx.pieces.add(video.id, video.version, [PROBE])
-    tx.outbox.add(happen("video.uploaded", video.id, now, video.request_id, size_bytes=size_bytes))
+    origin = (video.id, now, video.request_id)
+    tx.outbox.add(
+        happen("video.uploaded", *origin, traceparent=video.traceparent, size_bytes=size_bytes)
+    )
     return video
 
 
@@ -105,6 +113,7 @@ def fail(platform: Platform, tx: Transaction, video_id: str, error: BaseExceptio
     tx.outbox.add(
         happen("video.failed", video_id, now, video.request_id, code=ours.code, message=ours.message)
     )
+    platform.metrics.count(metrics.VIDEOS_FAILED, code=ours.code)
     log.warning("upload failed", video_id=video_id, error=str(ours))
     return True
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakSet
 
 import structlog
 
 from nextstream.domain.events import happen
+from nextstream.domain.metrics import EVENTS_SENT
 from nextstream.errors import EventsUnavailable
-from nextstream.ports import EventSink, Platform
+from nextstream.ports import EventSink, OutboxEntry, Platform, SpanKind
 
 log = structlog.get_logger()
 
@@ -20,10 +22,19 @@ LEAST_KEPT = timedelta(days=2)  # a webhook is tried again for a day
 _away: WeakSet[EventSink] = WeakSet()
 
 
-def note(platform: Platform, type_: str, key: str, request_id: str | None = None, **data: Any) -> None:
+def note(
+    platform: Platform,
+    type_: str,
+    key: str,
+    request_id: str | None = None,
+    *,
+    traceparent: str | None = None,
+    **data: Any,
+) -> None:
     """Store an event that stands alone, in a transaction of its own."""
     with platform.database.transaction() as transaction:
-        transaction.outbox.add(happen(type_, key, platform.clock.now(), request_id, **data))
+        traceparent, now = traceparent or platform.tracer.context(), platform.clock.now()
+        transaction.outbox.add(happen(type_, key, now, request_id, traceparent=traceparent, **data))
 
 
 def drain(platform: Platform, limit: int = 500) -> int:
@@ -49,6 +60,7 @@ def relay(platform: Platform, limit: int = 500) -> int:
         entries = transaction.outbox.unsent(limit)
     if not entries:
         return 0
+    began_at = platform.clock.now()
     try:
         arrived = platform.sink.send([entry.event for entry in entries])
     except EventsUnavailable as error:
@@ -57,6 +69,7 @@ def relay(platform: Platform, limit: int = 500) -> int:
     _away.discard(platform.sink)
     with platform.database.transaction() as transaction:
         transaction.outbox.mark_sent(arrived)
+    _tell(platform, entries, frozenset(arrived), began_at)
     return len(arrived)
 
 
@@ -78,6 +91,18 @@ def prune(platform: Platform) -> int:
         count += removed
         if not removed:
             return count
+
+
+def _tell(
+    platform: Platform, entries: Sequence[OutboxEntry], arrived: Collection[str], began_at: datetime
+) -> None:
+    """Count what was sent; in a trace, its event is the last step."""
+    platform.metrics.count(EVENTS_SENT, len(arrived))
+    now = platform.clock.now()
+    told = [entry.event for entry in entries if entry.event.id in arrived]
+    for event in (each for each in told if not each.type.startswith("task.")):  # a step by themselves
+        name, parent = f"send {event.type}", event.traceparent
+        platform.tracer.note(name, parent, began_at, now, SpanKind.PRODUCER, event_id=event.id)
 
 
 def _warn_once(sink: EventSink, error: EventsUnavailable) -> None:

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
+from nextstream.domain.metrics import LEASES_LOST
 from nextstream.domain.scheduling import Blame
 from nextstream.errors import WorkerLost
 from nextstream.ports import Database, Platform
@@ -44,6 +45,7 @@ def reconcile(platform: Platform) -> None:
         fleet.forget(tx, now)
     if _looks.look(platform):
         for task in lost:
+            platform.metrics.count(LEASES_LOST)
             log.warning("worker lost", worker=task.worker, video_id=task.video_id, piece=task.piece.name)
             claims.give_back(platform, task, WorkerLost(detail=f"last: {task.worker}"), Blame.WORKER)
     feeding.recover(platform)

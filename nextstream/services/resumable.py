@@ -31,7 +31,7 @@ from nextstream.errors import (
     UploadTooLarge,
 )
 from nextstream.ports import Platform, Transaction, Upload
-from nextstream.services import intake, quotas, upload_ends, upload_leases
+from nextstream.services import intake, measuring, quotas, upload_ends, upload_leases
 from nextstream.services.upload_leases import Hold, Interrupt
 
 log = structlog.get_logger()
@@ -220,6 +220,7 @@ def _append(
     """Write blocks, and note what is durable as it grows, or at the end where a checksum must fit."""
     noted = grown = hold.upload
     checked = _check_blocks(platform, hold, blocks, checksum)
+    checked = measuring.count_incoming(platform, checked, "parts")
     for parts in platform.storage.multipart.append(noted.key, noted.parts, noted.part_bytes, checked):
         grown = replace(noted, parts=parts)
         if checksum is None or grown.offset == noted.offset:

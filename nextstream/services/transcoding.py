@@ -35,6 +35,7 @@ from nextstream.services import (
     fleet,
     growing,
     images,
+    measuring,
     packaging,
     patience,
     purging,
@@ -81,6 +82,7 @@ def encode(platform: Platform, video_id: str, version: int, name: str, worker: s
     with claims.minding(platform, task) as claim:
         parts = tuple(_make(claim, video))
         _note_encoded(platform, task, video, parts)
+        measuring.note_encoded(platform, task, video, claim.took_s())
     if video.playable_at is None:
         growing.note_playable(platform, video)
 
@@ -106,13 +108,15 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
         while not _complete(claim, video, made):
             with platform.database.transaction() as tx:
                 video = tx.videos.get(video_id)
+        measuring.note_ready(platform, video)
         log.info("video ready", video_id=video_id, version=version)
 
 
 def _complete(claim: Claim, video: Video, made: Sequence[Rendition]) -> bool:
     """Write the manifests and make the video ready, unless a user changed its subtitles meanwhile."""
-    wanted = subtitles.publish(claim.platform, video, made)
-    renditions = packaging.write_manifests(claim.platform, video, wanted)
+    with claim.platform.tracer.span("write manifests"):
+        wanted = subtitles.publish(claim.platform, video, made)
+        renditions = packaging.write_manifests(claim.platform, video, wanted)
     return _note_ready(claim.platform, claim.task, renditions, subtitles.uploaded(video))
 
 
@@ -322,7 +326,9 @@ def _make(claim: Claim, video: Video) -> Iterator[Rendition]:
             if made.name == storyboard.NAME:
                 images.store_sheet(platform, video, plan, piece, made)
                 continue
-            yield packaging.store_chunk(platform, video, plan, piece, made)
+            with platform.tracer.span("store", rendition=made.name):
+                stored = packaging.store_chunk(platform, video, plan, piece, made)
+            yield stored
         return
     voice = next(voice for voice in plan.voices if voice.name == piece.voice)
     with closing(platform.encoder.encode_audio(source, plan, voice)) as blocks:

@@ -15,7 +15,7 @@ from nextstream.domain.uploading import Stage, part_bytes
 from nextstream.domain.video import NO_WISHES, State, Video, Wishes
 from nextstream.errors import ClaimLost, UploadEmpty, UploadIncomplete
 from nextstream.ports import Platform, Transaction, Upload
-from nextstream.services import intake, quotas
+from nextstream.services import intake, measuring, quotas
 from nextstream.services.intake import TITLE_MAX, check
 
 __all__ = ["TITLE_MAX", "check", "receive"]
@@ -47,6 +47,7 @@ def receive(
         undo.push(partial(_give_up, platform, upload))
         video = _move(platform, video, State.UPLOADING)
         checked = _check_blocks(blocks, size_bytes, room_bytes)
+        checked = measuring.count_incoming(platform, checked, "request")
         stored = platform.storage.write(upload.key, checked, SOURCE_TYPE)
         with platform.database.transaction() as tx:
             _end(tx, upload, Stage.DONE)

@@ -16,6 +16,7 @@ from nextstream.domain import webhooks
 from nextstream.domain.access import Action, demand, may
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import Event, happen
+from nextstream.domain.metrics import WEBHOOKS_SENT
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.errors import (
     AddressRefused,
@@ -26,7 +27,7 @@ from nextstream.errors import (
     VideoNotFound,
     WebhookNotFound,
 )
-from nextstream.ports import OutboxEntry, Platform, Transaction
+from nextstream.ports import OutboxEntry, Platform, SpanKind, Transaction
 
 log = structlog.get_logger()
 
@@ -214,7 +215,10 @@ def _deliver_next(platform: Platform, webhook_id: str) -> bool:
     if not entries or entries[0].event.id != delivery.event_id:  # so old that it is no longer kept
         _note(platform, replace(delivery, outcome=Outcome.FAILED, error="the event is gone"))
     else:
-        _note(platform, _try(platform, webhook, delivery, entries[0].event))
+        event = entries[0].event
+        _note(platform, _try(platform, webhook, delivery, event))
+        what, when = (f"deliver {event.type}", event.traceparent), (now, platform.clock.now())
+        platform.tracer.note(*what, *when, SpanKind.CLIENT, event_id=event.id, webhook_id=webhook.id)
     return True
 
 
@@ -251,5 +255,7 @@ def _note(platform: Platform, delivery: Delivery) -> None:
     if delivery.outcome is Outcome.FAILED:
         facts = {"webhook_id": delivery.webhook_id, "event_id": delivery.event_id}
         log.warning("webhook delivery failed", error=delivery.error, **facts)
+    outcome = "put_off" if delivery.outcome is Outcome.WAITING else str(delivery.outcome)
+    platform.metrics.count(WEBHOOKS_SENT, outcome=outcome)
     with platform.database.transaction() as tx:
         tx.webhooks.note(delivery)

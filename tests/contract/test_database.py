@@ -402,3 +402,14 @@ def test_a_place_is_never_given_again(database: Database) -> None:
         assert tx.outbox.prune(LATER + timedelta(days=1), place) == 1
         tx.outbox.add(event())
         assert tx.outbox.page(0, 9)[0].place > place
+
+
+def test_unsent_events_are_counted_with_the_oldest(database: Database) -> None:
+    first, second = event(), replace(event(), time=LATER, traceparent="00-1-2-01")
+    with database.transaction() as tx:
+        assert tx.outbox.backlog() == Backlog(0)
+        tx.outbox.add(first, second)
+        assert tx.outbox.backlog() == Backlog(2, NOW)
+        tx.outbox.mark_sent([first.id])
+        assert tx.outbox.backlog() == Backlog(1, LATER)
+        assert [entry.event for entry in tx.outbox.unsent(9)] == [second]

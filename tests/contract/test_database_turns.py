@@ -57,7 +57,7 @@ def test_a_piece_is_sent_once_with_what_its_message_needs(filled: Database) -> N
         choices = [Choice(waiting["other"].place, 5), Choice(waiting["owner"].place, 3)]
         assert tx.pieces.send(choices, NOW) == [
             Message("v2", 1, "audio-a0", Kind.AUDIO, "req-2", 0, 5),
-            Message("v1", 1, "video-00000", Kind.VIDEO, None, 0, 3),
+            Message("v1", 1, "video-00000", Kind.VIDEO, None, 0, 3, ("v720", "v480")),
         ]
     with filled.transaction() as tx:
         assert tx.pieces.send(choices, NOW) == []
@@ -202,3 +202,19 @@ def test_a_purge_replaces_the_one_before_it(database: Database) -> None:
         tx.purges.add(Purge("a/", LATER, keep="source"))
         tx.purges.add(Purge("a/", NOW))
         assert tx.purges.due(LATER, 9) == [Purge("a/", NOW)]
+
+
+def test_pieces_that_are_not_done_are_counted_by_state(filled: Database) -> None:
+    with filled.transaction() as tx:
+        tx.pieces.finish(claim(tx, "video-00000"), MADE)
+        claim(tx, "video-00001")
+        assert tx.pieces.count() == {"held": 1, "waiting": 2, "sent": 0, "running": 1}
+
+
+def test_a_message_names_the_trace_its_video_is_a_part_of(database: Database) -> None:
+    store(database, replace(VIDEO, traceparent="00-1-2-01"))
+    with database.transaction() as tx:
+        tx.pieces.add("v1", 1, CHUNKS)
+        (first,) = tx.pieces.waiting(NOW, 1)
+        (message,) = tx.pieces.send([Choice(first.place, 0)], NOW)
+    assert message.traceparent == "00-1-2-01"

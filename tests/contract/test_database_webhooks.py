@@ -174,3 +174,16 @@ def test_the_log_is_paged_newest_first(database: Database) -> None:
         for webhook_id, delivery_id in (("w1", "none"), ("w2", "d1")):
             with pytest.raises(WebhookNotFound):
                 tx.webhooks.delivery(webhook_id, delivery_id)
+
+
+def test_what_is_due_is_counted_with_its_oldest(database: Database) -> None:
+    later = replace(SENT, id="d2", event_id="e2", due_at=LATER)
+    done = replace(SENT, id="d3", event_id="e3", outcome=Outcome.DELIVERED)
+    with database.transaction() as tx:
+        assert tx.webhooks.backlog(NOW) == Backlog(0)
+    store(database, SENT, later, done)
+    with database.transaction() as tx:
+        assert tx.webhooks.backlog(SOON) == Backlog(1, NOW)
+        assert tx.webhooks.backlog(LATER) == Backlog(2, NOW)
+        tx.webhooks.save(replace(HOOK, active=False))
+        assert tx.webhooks.backlog(LATER) == Backlog(0)

@@ -133,3 +133,23 @@ def test_a_redis_that_never_answers_holds_an_upload_up_for_seconds_only(silent_r
     with pytest.raises(QueueUnavailable):
         CeleryDispatcher(silent_redis).send([PROBE])
     assert time.monotonic() - started < 10
+
+
+def test_messages_of_all_queues_are_counted(bench: Bench) -> None:
+    bench.dispatcher.send([ENCODE, PROBE])
+    bench.dispatcher.deliver("w1")
+    assert bench.dispatcher.backlog() == {"media": 2, "upkeep": 0, "uploads": 0, "webhooks": 1}
+    with pytest.raises(QueueUnavailable):
+        bench.away.backlog()
+
+
+def test_flower_is_told_the_video_the_chunk_and_the_rungs(redis_url: str) -> None:
+    bench = celery(redis_url)
+    bench.dispatcher.send([replace(ENCODE, rungs=("v720", "v480"), traceparent="00-1-2-01")])
+    client = redis.Redis.from_url(queue.client_url(redis_url))
+    (text,) = client.lrange(f"{queue.MEDIA}:4", 0, -1)
+    headers = json.loads(text)["headers"]
+    assert headers["argsrepr"] == "video abc, version 2, video-00001"
+    assert headers["kwargsrepr"] == "v720, v480"
+    assert headers["traceparent"] == "00-1-2-01"
+    assert abs(headers["sent_at"] - time.time()) < 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, or_, select, update
 
@@ -67,25 +68,36 @@ class SqlTurns:
             .values(state="sent", sent_at=now)
             .returning(*columns)
         ).all()
-        requests = self._requests({row.video_id for row in marked}) if marked else {}
+        origins = self._origins({row.video_id for row in marked}) if marked else {}
         messages = {
             place: Message(
                 video_id,
                 version,
                 piece.name,
                 piece.kind,
-                requests.get(video_id),  # a dict  # nosec B113
+                origins[video_id].request_id,
                 attempt,
                 urgencies[place],
+                piece.rungs,
+                origins[video_id].traceparent,
             )
             for place, video_id, version, piece, attempt in marked
         }
         return [messages[place] for place in urgencies if place in messages]
 
-    def _requests(self, video_ids: set[str]) -> Mapping[str, str | None]:
+    def _origins(self, video_ids: set[str]) -> Mapping[str, Any]:
+        """Give the rows that tell which request videos come from, by the videos' ids."""
         videos = tables.videos
-        wanted = select(videos.c.id, videos.c.request_id).where(videos.c.id.in_(list(video_ids)))
-        return {video_id: request_id for video_id, request_id in self._connection.execute(wanted)}  # noqa: C416  as above
+        columns = (videos.c.id, videos.c.request_id, videos.c.traceparent)
+        wanted = select(*columns).where(videos.c.id.in_(list(video_ids)))
+        return {row.id: row for row in self._connection.execute(wanted)}
+
+    def count(self) -> Mapping[str, int]:
+        """Count the pieces of each state by the index, which those that are done don't lengthen."""
+        states = self._table.c.state
+        counted = select(states, func.count()).where(states.in_(scheduling.UNFINISHED)).group_by(states)
+        found = {state: count for state, count in self._connection.execute(counted)}  # noqa: C416  as above
+        return {state: found.get(state, 0) for state in scheduling.UNFINISHED}
 
     def count_sent(self) -> int:
         """Count the pieces whose message was sent."""

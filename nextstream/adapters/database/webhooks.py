@@ -76,6 +76,13 @@ class SqlWebhooks:
         if rows:
             self._connection.execute(insert(self._sent), rows)
 
+    def backlog(self, now: datetime) -> Backlog:
+        """Count what is due by the index of what waits."""
+        sent, active = self._sent.c, select(self._table.c.id).where(self._table.c.active)
+        due = (tables.WAITING, sent.due_at <= now, sent.webhook_id.in_(active))
+        counted = select(func.count(), func.min(sent.due_at)).where(*due)
+        return Backlog(*self._connection.execute(counted).one())
+
     def ring(self, now: datetime, until: datetime, limit: int) -> Sequence[str]:
         """Give the webhooks to ring for, and note that it is done."""
         table, sent = self._table, self._sent
@@ -109,16 +116,6 @@ class SqlWebhooks:
         wanted = select(*self._sent_columns).where(*mine).order_by(sent.due_at, sent.event_place)
         found = self._connection.execute(wanted.limit(1)).one_or_none()
         return None if found is None else Delivery(*found)
-
-    def backlog(self, now: datetime) -> Backlog:
-        """Count the deliveries that are due, by the index of those that wait."""
-        table, sent = self._table, self._sent
-        counted = (
-            select(func.count(), func.min(sent.c.due_at))
-            .join(table, table.c.id == sent.c.webhook_id)
-            .where(tables.WAITING, sent.c.due_at <= now, table.c.active)
-        )
-        return Backlog(*self._connection.execute(counted).one())
 
     def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Give a delivery."""

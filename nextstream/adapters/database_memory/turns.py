@@ -61,10 +61,23 @@ class MemoryTurns:
     def _message(self, task: Task, urgency: int, now: datetime) -> Message:
         self._save(replace(task, state="sent"))
         self._change_turn(task, sent_at=now)
-        request_id, piece = self._videos[task.video_id].request_id, task.piece
+        video, piece = self._videos[task.video_id], task.piece
         return Message(
-            task.video_id, task.version, piece.name, piece.kind, request_id, task.attempt, urgency
+            task.video_id,
+            task.version,
+            piece.name,
+            piece.kind,
+            video.request_id,
+            task.attempt,
+            urgency,
+            piece.rungs,
+            video.traceparent,
         )
+
+    def count(self) -> Mapping[str, int]:
+        """Count the pieces of each state."""
+        found = Counter(task.state for task in self._tasks.values())
+        return {state: found[state] for state in scheduling.UNFINISHED}
 
     def count_sent(self) -> int:
         """Count the pieces whose message was sent."""

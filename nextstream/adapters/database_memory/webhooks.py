@@ -66,6 +66,16 @@ class MemoryWebhooks:
                 raise Conflict(detail=delivery.event_id)
             self._rows.deliveries[delivery.id] = delivery
 
+    def backlog(self, now: datetime) -> Backlog:
+        """Count what is due."""
+        active = {webhook.id for webhook in self._rows.webhooks.values() if webhook.active}
+        due = [
+            delivery.due_at
+            for delivery in self._rows.deliveries.values()
+            if delivery.webhook_id in active and _is_due(delivery, now)
+        ]
+        return Backlog(len(due), min(due, default=None))
+
     def ring(self, now: datetime, until: datetime, limit: int) -> Sequence[str]:
         """Give the webhooks to ring for, and note that it is done."""
         due = {d.webhook_id for d in self._rows.deliveries.values() if _is_due(d, now)}
@@ -89,16 +99,6 @@ class MemoryWebhooks:
         """Give the delivery that is due longest."""
         due = [delivery for delivery in self._of(webhook_id) if _is_due(delivery, now)]
         return min(due, key=lambda d: (d.due_at, d.event_place), default=None)
-
-    def backlog(self, now: datetime) -> Backlog:
-        """Count the deliveries that are due."""
-        rows = self._rows
-        due = [
-            delivery.due_at
-            for delivery in rows.deliveries.values()
-            if _is_due(delivery, now) and rows.webhooks[delivery.webhook_id].active
-        ]
-        return Backlog(len(due), min(due, default=None))
 
     def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Give a delivery."""
