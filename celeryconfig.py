@@ -91,3 +91,9 @@ beat_schedule = {
         "options": {"expires": 60.0},  # as above
     },
 }
+if _settings.scaling_url:
+    beat_schedule["upkeep.scale"] = {
+        "task": "upkeep.scale",
+        "schedule": _settings.scaling_every_s,  # as often as alarms look
+        "options": {"expires": 2 * _settings.scaling_every_s},  # a load of long ago misleads
+    }

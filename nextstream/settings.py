@@ -19,6 +19,8 @@ from nextstream.errors import Misconfigured
 from nextstream.remote_settings import read_file
 
 PREFIX = remote_settings.PREFIX
+# Variables that others set, and the settings they are for.
+ADOPTED = {"ECS_AGENT_URI": "ecs_agent_uri"}
 CODECS = ("h264", "hevc", "av1")
 
 
@@ -37,6 +39,11 @@ class Settings:
         "Where videos are kept: `file:///folder`, or "
         "`s3://bucket/prefix?endpoint=http://host:port&region=us-east-1`; "
         "empty is a folder in the data folder.",
+    )
+    public_storage_url: str = _set(
+        "",
+        "Where the files of encodes are kept, which players fetch, if apart from sources and uploads; "
+        "as the other one.",
     )
     redis_url: str = _set(
         "", "Redis of the task queue; empty lets `nextstream up` start its own in the data folder."
@@ -202,6 +209,18 @@ class Settings:
         "Seconds a stopping worker goes on with pieces that end by then; keep it some seconds below "
         "what it is given, which is 10 with Docker, and 120 with ECS and Spot.",
     )
+    scaling_url: str = _set(
+        "",
+        "Who is told how much encode work waits, to start and stop workers by it: "
+        "`cloudwatch://CLUSTER/SERVICE?region=eu-central-1`; empty for nobody.",
+    )
+    scaling_every_s: float = _set(15.0, "Seconds between two looks at how much work waits.")
+    scaling_slots: int = _set(1, "Slots a worker has that is started, as long as none is there to ask.")
+    ecs_agent_uri: str = _set(
+        "",
+        "Address of ECS's agent, which a worker with work asks not to be scaled in; ECS sets it as "
+        "`ECS_AGENT_URI`.",
+    )
     encode_max_factor: int = _set(
         200, "Longest a piece may be encoded, in times of its length, besides ten minutes."
     )
@@ -248,8 +267,8 @@ class Settings:
         known = {f.name: f for f in fields(cls)}
         values: dict[str, Any] = {}
         for variable, text in env.items():
-            name = variable.removeprefix(PREFIX).lower()
-            if not variable.startswith(PREFIX) or name.startswith("test_"):
+            name = ADOPTED.get(variable) or variable.removeprefix(PREFIX).lower()
+            if not (variable.startswith(PREFIX) or variable in ADOPTED) or name.startswith("test_"):
                 continue
             if name.removesuffix("_file") in remote_settings.NAMES:
                 continue
@@ -343,7 +362,7 @@ class Settings:
         """Raise Misconfigured where players can't be sent to where they are to be sent."""
         if self.delivery not in ("through", "s3", "cdn"):
             raise Misconfigured(f"{PREFIX}DELIVERY must be through, s3 or cdn.")
-        if self.delivery == "s3" and not self.storage.startswith("s3://"):
+        if self.delivery == "s3" and not (self.public_storage_url or self.storage).startswith("s3://"):
             raise Misconfigured(
                 f"{PREFIX}DELIVERY=s3 needs a {PREFIX}STORAGE_URL that begins with s3://."
             )

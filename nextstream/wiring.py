@@ -20,7 +20,9 @@ from nextstream.ports import (
     Outside,
     Passwords,
     Platform,
+    Protection,
     Remote,
+    Scaling,
     Shift,
     SigningKeys,
     Storage,
@@ -53,6 +55,7 @@ def build(settings: Settings, **overrides: Any) -> Platform:
         "outside": _outside,
         "shift": _shift,
         "remote": _remote,
+        "scaling": _scaling,
         "signing_keys": _signing_keys,
         "limits": _limits,
     }
@@ -84,7 +87,8 @@ def workbench(settings: Settings, folder: Path, adopted: Mapping[str, Path] | No
     from nextstream.adapters.events_log import LogSink
     from nextstream.adapters.storage_local import LocalStorage
 
-    settings = replace(settings, data_dir=folder, database_url="", storage_url="")
+    places = dict.fromkeys(("database_url", "storage_url", "public_storage_url"), "")
+    settings = replace(settings, data_dir=folder, **places)  # type: ignore[arg-type]  # all are str
     migrate(settings)
     storage = LocalStorage.from_url(settings.storage)
     for key, path in (adopted or {}).items():
@@ -172,6 +176,17 @@ def _tracer(settings: Settings) -> Tracer:
     return OtelTracer(settings.tracing_url, settings.tracing_ratio)
 
 
+def protection(settings: Settings) -> Protection:
+    """Give what protects this process's worker from being scaled in."""
+    if settings.ecs_agent_uri:
+        from nextstream.adapters.protection_ecs import EcsProtection
+
+        return EcsProtection(settings.ecs_agent_uri)
+    from nextstream.adapters.protection_memory import MemoryProtection
+
+    return MemoryProtection()
+
+
 def _clock(_: Settings) -> Clock:
     from nextstream.adapters.clock import SystemClock
 
@@ -179,7 +194,17 @@ def _clock(_: Settings) -> Clock:
 
 
 def _storage(settings: Settings) -> Storage:
-    scheme = urlsplit(settings.storage).scheme
+    if not settings.public_storage_url:
+        return _open_storage(settings.storage)
+    from nextstream.adapters.storage_split import SplitStorage
+
+    return SplitStorage(
+        _open_storage(settings.storage), _open_storage(settings.public_storage_url, "PUBLIC_STORAGE_URL")
+    )
+
+
+def _open_storage(url: str, name: str = "STORAGE_URL") -> Storage:
+    scheme = urlsplit(url).scheme
     if scheme == "memory":
         from nextstream.adapters.storage_memory import MemoryStorage
 
@@ -187,12 +212,12 @@ def _storage(settings: Settings) -> Storage:
     if scheme == "file":
         from nextstream.adapters.storage_local import LocalStorage
 
-        return LocalStorage.from_url(settings.storage)
+        return LocalStorage.from_url(url)
     if scheme == "s3":
         from nextstream.adapters.storage_s3 import S3Storage
 
-        return S3Storage.from_url(settings.storage)
-    raise Misconfigured("NEXTSTREAM_STORAGE_URL must start with file:// or s3://.")
+        return S3Storage.from_url(url)
+    raise Misconfigured(f"NEXTSTREAM_{name} must start with file:// or s3://.")
 
 
 def _database(settings: Settings) -> Database:
@@ -278,6 +303,18 @@ def _remote(settings: Settings) -> Remote:
     from nextstream.adapters.remote_http import HttpRemote
 
     return HttpRemote(settings.ports_of_imports, settings.networks_of_imports)
+
+
+def _scaling(settings: Settings) -> Scaling:
+    if settings.scaling_url in ("", MEMORY):
+        from nextstream.adapters.scaling_memory import MemoryScaling
+
+        return MemoryScaling()
+    if urlsplit(settings.scaling_url).scheme == "cloudwatch":
+        from nextstream.adapters.scaling_cloudwatch import CloudWatchScaling
+
+        return CloudWatchScaling.from_url(settings.scaling_url)
+    raise Misconfigured("NEXTSTREAM_SCALING_URL must start with cloudwatch://.")
 
 
 def _passwords(settings: Settings) -> Passwords:

@@ -7,4 +7,4 @@ from celery import Celery
 app = Celery("nextstream")
 app.config_from_object("celeryconfig")
 
-from tasks import signals  # noqa: E402,F401  its receivers are connected by importing it
+from tasks import protection, signals  # noqa: E402,F401  their receivers are connected by importing them

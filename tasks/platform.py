@@ -37,7 +37,8 @@ def journal() -> Iterator[Platform]:
     if current.cache_info().currsize:
         yield current()
         return
-    unused = dict.fromkeys(("storage_url", "redis_url", "kafka_servers", "ffmpeg"), wiring.MEMORY)
+    names = ("storage_url", "redis_url", "kafka_servers", "ffmpeg", "scaling_url")
+    unused = {**dict.fromkeys(names, wiring.MEMORY), "public_storage_url": ""}
     quiet = replace(Settings.read(), metrics_port=0, tracing_url="")
     platform = wiring.build(replace(quiet, **unused))  # type: ignore[arg-type]  # all are str
     try:

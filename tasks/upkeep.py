@@ -12,6 +12,7 @@ from nextstream.services import (
     operations,
     purging,
     reconciling,
+    scaling,
     upload_ends,
 )
 from tasks import platform
@@ -56,3 +57,9 @@ def purge() -> int:
 def uploads() -> int:
     """Complete what a killed server left whole, remove what nobody goes on with, fetch what was lost."""
     return upload_ends.expire(platform.current()) + imports.send_lost(platform.current())
+
+
+@app.task(name="upkeep.scale", throws=PASSES)
+def scale() -> None:
+    """Tell how much encode work waits to whoever starts and stops workers."""
+    scaling.publish(platform.current())

@@ -35,9 +35,10 @@ MIME_TYPES = {
 _PUBLIC = re.compile(
     r"(?:v[1-9]\d{0,5}/)?(?:[a-z0-9][a-z0-9.-]{0,63}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 )
-
-
 _VERSION = re.compile(r"v([1-9]\d{0,5})/")
+# An encode's folder, and what may become one when more is added.
+_TREE = re.compile(r"videos/[^/]+/v\d+/")
+_TOWARDS_TREE = re.compile(r"v?i?d?e?o?s?|videos/[^/]*|videos/[^/]+/(v\d*)?")
 
 
 def new_id() -> str:
@@ -121,6 +122,16 @@ def public(video_id: str, name: str) -> str:
     if not _PUBLIC.fullmatch(name) or ".." in name or name.rpartition(".")[2] not in MIME_TYPES:
         raise NotFound
     return f"{root(video_id)}/{name}"
+
+
+def is_public(key: str) -> bool:
+    """Tell keys of an encode's files, which players fetch, from sources and what uploads leave."""
+    return bool(_TREE.match(key))
+
+
+def may_be_public(prefix: str) -> bool:
+    """Tell whether some keys under a prefix are public."""
+    return is_public(prefix) or bool(_TOWARDS_TREE.fullmatch(prefix))
 
 
 def mime_type(key: str) -> str:

@@ -66,6 +66,12 @@ class QueueUnavailable(NextStreamError):
     code, status, retryable = "queue_unavailable", 503, True
 
 
+class ScalingUnavailable(NextStreamError):
+    """Whoever starts and stops workers can't be reached just now."""
+
+    code, status, retryable = "scaling_unavailable", 503, True
+
+
 class ServiceUnavailable(NextStreamError):
     """A service behind the gateway doesn't answer; try again shortly."""
 

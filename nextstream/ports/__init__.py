@@ -15,8 +15,10 @@ from nextstream.ports.limits import Limits
 from nextstream.ports.outside import Outside
 from nextstream.ports.pieces import Pieces, Standing, Tally, Task
 from nextstream.ports.platform import Clock, Platform, Shift
+from nextstream.ports.protection import Protection
 from nextstream.ports.purges import Purge, Purges
 from nextstream.ports.remote import Remote, RemoteFile
+from nextstream.ports.scaling import Scaling
 from nextstream.ports.sessions import Sessions
 from nextstream.ports.signing import SigningKeys
 from nextstream.ports.storage import Multipart, Parts, Presigning, SentPart, Storage, StoredObject
@@ -55,11 +57,13 @@ __all__ = [
     "Pieces",
     "Platform",
     "Presigning",
+    "Protection",
     "Purge",
     "Purges",
     "Remote",
     "RemoteFile",
     "Report",
+    "Scaling",
     "SentPart",
     "Sessions",
     "Shift",

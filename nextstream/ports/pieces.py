@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
+from nextstream.domain.backlog import Backlog
 from nextstream.domain.plan import Piece
 from nextstream.domain.scheduling import Blame, Choice, Waiting
 from nextstream.domain.video import Priority, Rendition
 from nextstream.ports.dispatch import Message
+
+NO_COSTS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,17 @@ class Standing:
 class Pieces(Protocol):
     """The pieces of work, inside a transaction; a piece is done by one claim at a time."""
 
-    def add(self, video_id: str, version: int, pieces: Iterable[Piece]) -> None:
-        """Store new pieces, waiting; publish is held until all others are done."""
+    def add(
+        self,
+        video_id: str,
+        version: int,
+        pieces: Iterable[Piece],
+        costs_s: Mapping[str, float] = NO_COSTS,
+    ) -> None:
+        """Store new pieces, waiting; publish is held until all others are done.
+
+        `costs_s` are what they cost, by name; a piece without one costs nothing.
+        """
         ...
 
     def list(self, video_id: str, version: int) -> Sequence[Task]:
@@ -141,6 +154,10 @@ class Pieces(Protocol):
 
     def unsend(self, count: int) -> int:
         """Let so many of those, the oldest, wait to be sent again, and count them."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Add up what waits, with or without a message, and tell how far each claim is."""
         ...
 
     def free(self, video_id: str, version: int, name: str) -> None:

@@ -14,6 +14,7 @@ from nextstream.ports.events import EventSink
 from nextstream.ports.limits import Limits
 from nextstream.ports.outside import Outside
 from nextstream.ports.remote import Remote
+from nextstream.ports.scaling import Scaling
 from nextstream.ports.signing import SigningKeys
 from nextstream.ports.storage import Storage
 from nextstream.ports.telemetry import Metrics, Tracer
@@ -55,3 +56,4 @@ class Platform:
     remote: Remote
     metrics: Metrics
     tracer: Tracer
+    scaling: Scaling

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import structlog
 
-from nextstream.domain import lifecycle
+from nextstream.domain import backlog, lifecycle
 from nextstream.domain.accounts import Account
 from nextstream.domain.plan import PROBE, PUBLISH
 from nextstream.domain.video import Options, State, Video
@@ -105,5 +105,5 @@ def _begin(platform: Platform, tx: Transaction, video: Video) -> Video:
     traceparent = platform.tracer.context()
     video = lifecycle.move(video, State.UPLOADED, now, traceparent=traceparent, **anew)
     video = tx.videos.save(video)
-    tx.pieces.add(video.id, version, [PROBE])
+    tx.pieces.add(video.id, version, [PROBE], backlog.guess(video.size_bytes))
     return video

@@ -7,7 +7,7 @@ import unicodedata
 import structlog
 
 from nextstream import logs
-from nextstream.domain import lifecycle, metrics, paths, sniffing
+from nextstream.domain import backlog, lifecycle, metrics, paths, sniffing
 from nextstream.domain.access import Action, demand
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
@@ -82,7 +82,7 @@ def accept(platform: Platform, tx: Transaction, video: Video, size_bytes: int) -
     """Note that the source is whole, and the work that waits for it, at once."""
     now = platform.clock.now()
     video = tx.videos.save(lifecycle.move(video, State.UPLOADED, now, size_bytes=size_bytes))
-    tx.pieces.add(video.id, video.version, [PROBE])
+    tx.pieces.add(video.id, video.version, [PROBE], backlog.guess(size_bytes))
     origin = (video.id, now, video.request_id)
     tx.outbox.add(
         happen("video.uploaded", *origin, traceparent=video.traceparent, size_bytes=size_bytes)

@@ -15,6 +15,7 @@ import structlog
 
 from nextstream.domain import (
     acceptance,
+    backlog,
     damage,
     encryption,
     ladder,
@@ -127,7 +128,8 @@ def _note_plan(platform: Platform, task: Task, found: SourceInfo, plan: Plan) ->
         with platform.database.transaction() as tx:
             tx.videos.lock(task.video_id)
             tx.pieces.finish(task, ())
-            tx.pieces.add(task.video_id, task.version, [*plan.pieces, PUBLISH])
+            every = [*plan.pieces, PUBLISH]
+            tx.pieces.add(task.video_id, task.version, every, backlog.costs(plan))
             now, video = platform.clock.now(), tx.videos.get(task.video_id)
             planned = {"source": found, "plan": plan, "keys": _keys(platform, video)}
             tx.videos.save(lifecycle.move(video, State.ENCODING, now, **planned))

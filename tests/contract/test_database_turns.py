@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from nextstream.domain.backlog import LONGEST_S, Backlog, Running
 from nextstream.domain.plan import PUBLISH, Kind, Piece
 from nextstream.domain.scheduling import Blame, Choice, Waiting
 from nextstream.domain.video import Priority
@@ -218,3 +219,20 @@ def test_a_message_names_the_trace_its_video_is_a_part_of(database: Database) ->
         (first,) = tx.pieces.waiting(NOW, 1)
         (message,) = tx.pieces.send([Choice(first.place, 0)], NOW)
     assert message.traceparent == "00-1-2-01"
+
+
+def test_the_backlog_is_what_waits_or_was_sent_and_how_far_each_claim_is(database: Database) -> None:
+    store(database, VIDEO)
+    costs_s = {"video-00000": 10.0, "video-00001": 20.0, "video-00002": 2 * LONGEST_S, "publish": 9.0}
+    with database.transaction() as tx:
+        assert tx.pieces.backlog() == Backlog()
+        tx.pieces.add("v1", 1, [*CHUNKS, replace(CHUNK, name="free"), PUBLISH], costs_s)
+        assert tx.pieces.backlog() == Backlog(4, 30.0 + LONGEST_S)
+        sent = next(piece for piece in tx.pieces.waiting(NOW, 9))
+        tx.pieces.send([Choice(sent.place, 3)], NOW)
+        assert tx.pieces.backlog().pieces == 4
+        task = claim(tx, "video-00001")
+        tx.pieces.beat(task, CHUNK.frames // 4, LATER)
+        done = claim(tx, "free")
+        tx.pieces.finish(done, ())
+        assert tx.pieces.backlog() == Backlog(2, 10.0 + LONGEST_S, {task.token: Running(20.0, 0.25)})

@@ -16,16 +16,19 @@ from nextstream.adapters.s3_parts import PART_BYTES
 from nextstream.adapters.storage_local import LocalStorage
 from nextstream.adapters.storage_memory import MemoryStorage
 from nextstream.adapters.storage_s3 import S3Storage
+from nextstream.adapters.storage_split import SplitStorage
 from nextstream.errors import ObjectNotFound
 from nextstream.ports import Storage
 
 TYPE = "video/mp4"
 
 
-@pytest.fixture(params=["memory", "local", "s3"])
+@pytest.fixture(params=["memory", "local", "s3", "split"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "memory":
         return MemoryStorage()
+    if request.param == "split":
+        return SplitStorage(MemoryStorage(), MemoryStorage())
     if request.param == "local":
         return LocalStorage.from_url((tmp_path / "a folder #1").as_uri())
     url: str = request.getfixturevalue("s3_url")

@@ -242,6 +242,7 @@ def ask_everything(tx: SqlTransaction) -> None:
     tx.pieces.add("v1", 1, [replace(CHUNK, name="next")])
     tx.pieces.send([Choice(piece.place, 3) for piece in tx.pieces.waiting(LATER, 9)], LATER)
     tx.pieces.count_sent()
+    tx.pieces.backlog()
     tx.pieces.unsend(9)
     tx.pieces.free("v1", 1, "publish")
     tx.pieces.hold("v1", 1)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from nextstream.domain import paths
@@ -45,3 +47,28 @@ def test_types_are_those_players_expect() -> None:
 def test_only_media_never_changes() -> None:
     assert paths.is_immutable("v1/v720/00001.m4s")
     assert not paths.is_immutable("v1/v720/index.m3u8")
+
+
+KEYS = [
+    paths.source("abc"),
+    paths.partial("abc"),
+    paths.uploaded_text("abc", "t0"),
+    paths.segment("abc", 12, "v720", 1),
+    paths.thumbs("abc", 1, "poster.jpg"),
+    paths.download_index("abc", 1, "v720"),
+    "videos/abc/v1/master.m3u8",
+    "videos/abc/source.tail/8-00ff",
+    "videos/v1/source",
+]
+
+
+def test_only_files_of_an_encode_are_public() -> None:
+    public = [key for key in KEYS if paths.is_public(key)]
+    assert public == [key for key in KEYS if re.match("videos/abc/v[0-9]", key)]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_prefix_of_a_public_key_tells_that_there_may_be_some(key: str) -> None:
+    prefixes = [key[:end] for end in range(len(key) + 1)]
+    assert all(map(paths.may_be_public, prefixes)) or not paths.is_public(key)
+    assert paths.may_be_public(key) == paths.is_public(key)

@@ -16,8 +16,16 @@ from nextstream.domain.plan import Kind
 from tasks.celery import app
 
 MEDIA = {"media.probe", "media.encode", "media.audio", "media.text", "media.publish"}
-UPKEEP = {"upkeep.relay", "upkeep.reconcile", "upkeep.purge", "upkeep.prune", "upkeep.fan_out"}
-NAMES = MEDIA | UPKEEP | {"webhooks.deliver", "upkeep.measure", "upkeep.uploads", "uploads.fetch"}
+UPKEEP = {
+    "upkeep.relay",
+    "upkeep.reconcile",
+    "upkeep.purge",
+    "upkeep.prune",
+    "upkeep.fan_out",
+    "upkeep.measure",
+    "upkeep.scale",
+}
+NAMES = MEDIA | UPKEEP | {"webhooks.deliver", "upkeep.uploads", "uploads.fetch"}
 
 
 @pytest.fixture(autouse=True, scope="module")

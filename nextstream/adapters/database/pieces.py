@@ -18,6 +18,7 @@ from nextstream.domain.scheduling import Blame
 from nextstream.domain.video import Rendition
 from nextstream.errors import ClaimLost
 from nextstream.ports import Standing, Tally, Task
+from nextstream.ports.pieces import NO_COSTS
 
 OPEN = ("waiting", "sent")  # what can be claimed
 
@@ -27,7 +28,13 @@ class SqlPieces(SqlTurns):
 
     _columns = tables.columns(tables.pieces, Task)
 
-    def add(self, video_id: str, version: int, pieces: Iterable[Piece]) -> None:
+    def add(
+        self,
+        video_id: str,
+        version: int,
+        pieces: Iterable[Piece],
+        costs_s: Mapping[str, float] = NO_COSTS,
+    ) -> None:
         """Store new pieces, with what their video says of their turn."""
         videos = tables.videos
         wanted = select(videos.c.owner_id, videos.c.priority).where(videos.c.id == video_id)
@@ -39,6 +46,7 @@ class SqlPieces(SqlTurns):
                 **turn,
                 "name": piece.name,
                 "rank": scheduling.rank(piece),
+                "cost_s": costs_s.get(piece.name, 0.0),
             }
             for piece in pieces
         ]

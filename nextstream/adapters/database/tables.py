@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -172,6 +173,7 @@ pieces = Table(
     Column("not_before", Time),
     # Of the init segments it made, a text that is the same for all pieces that fit together.
     Column("inits", Text),
+    Column("cost_s", Float, nullable=False, server_default="0"),
     UniqueConstraint("video_id", "version", "name"),
     Index(None, "state", "owner_id", "priority", "rank", "place"),
     sqlite_autoincrement=True,

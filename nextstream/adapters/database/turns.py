@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, case, func, or_, select, update
 
 from nextstream.adapters.database import tables
 from nextstream.domain import scheduling
+from nextstream.domain.backlog import LONGEST_S, Backlog, Running
 from nextstream.domain.scheduling import Choice, Waiting
 from nextstream.domain.video import Priority
 from nextstream.ports import Message, Task
@@ -110,6 +111,20 @@ class SqlTurns:
         sent = select(table.c.place).where(table.c.state == "sent").order_by(table.c.sent_at)
         again = update(table).where(table.c.place.in_(sent.limit(count)), table.c.state == "sent")
         return self._connection.execute(again.values(state="waiting", sent_at=None)).rowcount
+
+    def backlog(self) -> Backlog:
+        """Add up what waits, and tell how far each claim is."""
+        table = self._table
+        cost = case((table.c.cost_s > LONGEST_S, LONGEST_S), else_=table.c.cost_s)  # backlog.counted
+        waits = select(func.count(), func.sum(cost)).where(table.c.state.in_(("waiting", "sent")))
+        count, cost_s = self._connection.execute(waits).one()
+        columns = (table.c.token, table.c.cost_s, table.c.frames_done, table.c.piece)
+        claims = self._connection.execute(select(*columns).where(table.c.state == "running"))
+        running = {
+            token: Running(cost, frames_done / max(1, piece.frames))
+            for token, cost, frames_done, piece in claims
+        }
+        return Backlog(count, cost_s or 0.0, running)
 
     def prioritise(self, video_id: str, priority: Priority) -> None:
         """Let what isn't done have another priority."""

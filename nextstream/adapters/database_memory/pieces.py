@@ -16,12 +16,19 @@ from nextstream.domain.scheduling import Blame
 from nextstream.domain.video import Rendition
 from nextstream.errors import ClaimLost, Conflict
 from nextstream.ports import Standing, Tally, Task
+from nextstream.ports.pieces import NO_COSTS
 
 
 class MemoryPieces(MemoryTurns):
     """The pieces of a transaction."""
 
-    def add(self, video_id: str, version: int, pieces: Iterable[Piece]) -> None:
+    def add(
+        self,
+        video_id: str,
+        version: int,
+        pieces: Iterable[Piece],
+        costs_s: Mapping[str, float] = NO_COSTS,
+    ) -> None:
         """Store new pieces; raises Conflict for one that is there, or without its video."""
         for piece in pieces:
             key = (video_id, version, piece.name)
@@ -34,7 +41,11 @@ class MemoryPieces(MemoryTurns):
             state = "held" if piece == PUBLISH else "waiting"
             self._tasks[key] = Task(video_id, version, piece, state)
             self._turns[key] = Turn(
-                place, video.owner_id, scheduling.order(video.priority), scheduling.rank(piece)
+                place,
+                video.owner_id,
+                scheduling.order(video.priority),
+                scheduling.rank(piece),
+                costs_s.get(piece.name, 0.0),
             )
 
     def list(self, video_id: str, version: int) -> Sequence[Task]:

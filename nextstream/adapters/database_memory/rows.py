@@ -24,6 +24,7 @@ class Turn:
     owner_id: str
     priority: int
     rank: int
+    cost_s: float = 0.0
     sent_at: datetime | None = None
     not_before: datetime | None = None
 

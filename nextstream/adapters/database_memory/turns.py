@@ -10,6 +10,7 @@ from typing import Any
 
 from nextstream.adapters.database_memory.rows import Key, Rows
 from nextstream.domain import scheduling
+from nextstream.domain.backlog import Backlog, Running, counted
 from nextstream.domain.scheduling import Choice, Waiting
 from nextstream.domain.video import Priority
 from nextstream.ports import Message, Task
@@ -89,6 +90,19 @@ class MemoryTurns:
         for key in oldest:
             self._save(replace(self._tasks[key], state="waiting"))
         return len(oldest)
+
+    def backlog(self) -> Backlog:
+        """Add up what waits, and tell how far each claim is."""
+        tasks = self._tasks.items()
+        waits = [self._turns[key].cost_s for key, task in tasks if task.state in ("waiting", "sent")]
+        running = {
+            task.token or "": Running(
+                self._turns[key].cost_s, task.frames_done / max(1, task.piece.frames)
+            )
+            for key, task in tasks
+            if task.state == "running"
+        }
+        return Backlog(len(waits), sum(map(counted, waits)), running)
 
     def prioritise(self, video_id: str, priority: Priority) -> None:
         """Let what isn't done have another priority."""
