@@ -232,6 +232,9 @@ class Settings:
         default=False, doc="Refuse to read files where bubblewrap doesn't work to shut ffmpeg in."
     )
     scratch_dir: str = _set("", "Folder for chunks in work; empty is the system's temporary folder.")
+    alive_file: str = _set(
+        "", "File that a worker touches every two seconds, for health checks; empty touches none."
+    )
     ffmpeg: str = _set(
         "",
         "Path of ffmpeg; empty takes the system's when it can all, else the wheel's. "

@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -129,6 +130,13 @@ def note_seen(sender: Any, **_: Any) -> None:
     if me.slots and time.monotonic() - me.noted_at > fleet.SEEN_EVERY_S:
         me.noted_at = time.monotonic()
         me.note()
+
+
+@signals.heartbeat_sent.connect
+def show_life(**_: Any) -> None:
+    """Touch the file that a health check looks at, from the loop that also takes the worker's tasks."""
+    if path := Settings.read().alive_file:
+        Path(path).touch()
 
 
 @signals.worker_shutting_down.connect

@@ -25,7 +25,6 @@ from tests.ecs_templates import FOLDER, SERVICES, SIZES, STACKS, TEMPLATES
 
 ROOT = Path(__file__).parents[2]
 CONTAINER = TEMPLATES["service"]["Resources"]["Task"]["Properties"]["ContainerDefinitions"][0]
-COMING = {"NEXTSTREAM_ALIVE_FILE"}  # with the images
 REGION = "us-east-1"
 SOURCE, SEGMENT = paths.source("abc"), paths.segment("abc", 1, "v720", 1)
 
@@ -66,7 +65,7 @@ def test_the_script_gives_what_a_stack_has_no_default_for(stack: str) -> None:
 def test_every_setting_named_there_exists() -> None:
     ours = {entry["Name"] for entry in CONTAINER["Environment"]}
     ours |= {e["Name"] for e in CONTAINER["Secrets"] if "Name" in e and e["Name"].startswith(PREFIX)}
-    assert ours <= {PREFIX + field.name.upper() for field in fields(Settings)} | COMING
+    assert ours <= {PREFIX + field.name.upper() for field in fields(Settings)}
 
 
 def test_the_services_are_those_of_compose_and_each_queue_has_a_worker() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -13,6 +14,7 @@ from nextstream import queue
 from nextstream.adapters.dispatch_celery import CeleryDispatcher
 from nextstream.domain import scheduling
 from nextstream.domain.plan import Kind
+from tasks import signals
 from tasks.celery import app
 
 MEDIA = {"media.probe", "media.encode", "media.audio", "media.text", "media.publish"}
@@ -83,3 +85,12 @@ def test_a_shift_ends_for_a_worker_and_its_children_at_once_and_only_once() -> N
         "os._exit(0 if me.left_s() and 0 < me.left_s() <= 60 else 1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_worker_shows_that_it_lives_by_touching_a_file_where_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals.show_life()
+    monkeypatch.setenv("NEXTSTREAM_ALIVE_FILE", str(tmp_path / "alive"))
+    signals.show_life()
+    assert (tmp_path / "alive").exists()
