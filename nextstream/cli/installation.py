@@ -17,7 +17,8 @@ from nextstream import logs
 from nextstream.cli.bars import encoding
 from nextstream.cli.shell import command, main, out
 from nextstream.domain.accounts import Role
-from nextstream.settings import Settings, describe
+from nextstream.settings import Settings
+from nextstream.settings_page import describe
 
 if TYPE_CHECKING:
     from nextstream.doctor import Finding

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nextstream.cli import USER_ERROR, main
-from nextstream.settings import describe
+from nextstream.settings_page import describe
 from tests import servers
 
 

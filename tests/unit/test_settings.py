@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nextstream.errors import Misconfigured
-from nextstream.settings import Settings, describe
+from nextstream.settings import Settings
+from nextstream.settings_page import describe
 
 ROOT = Path(__file__).parents[2]
 
