@@ -77,10 +77,13 @@ class SqlWebhooks:
             self._connection.execute(insert(self._sent), rows)
 
     def backlog(self, now: datetime) -> Backlog:
-        """Count what is due by the index of what waits."""
-        sent, active = self._sent.c, select(self._table.c.id).where(self._table.c.active)
-        due = (tables.WAITING, sent.due_at <= now, sent.webhook_id.in_(active))
-        counted = select(func.count(), func.min(sent.due_at)).where(*due)
+        """Count the deliveries that are due, by the index of those that wait."""
+        table, sent = self._table, self._sent
+        counted = (
+            select(func.count(), func.min(sent.c.due_at))
+            .join(table, table.c.id == sent.c.webhook_id)
+            .where(tables.WAITING, sent.c.due_at <= now, table.c.active)
+        )
         return Backlog(*self._connection.execute(counted).one())
 
     def ring(self, now: datetime, until: datetime, limit: int) -> Sequence[str]:
