@@ -7,13 +7,15 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hypothesis
 import pytest
 import structlog
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
-from tests import kafka, npm, servers, sites
+from tests import conformity, kafka, npm, servers, sites
 from tests.sites import Site
 
 # A loaded machine may take long over one example; pytest's own timeout still ends what hangs.
@@ -54,6 +56,23 @@ def _fresh_logs() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _conforming() -> Iterator[None]:
+    """Hold what any test gets of an app to the API's description."""
+    ask = FlaskClient.open
+
+    def open_(client: FlaskClient, *args: Any, **options: Any) -> TestResponse:
+        answer = ask(client, *args, **options)
+        request = answer.request
+        body = b"" if answer.mimetype == "text/event-stream" else answer.data
+        conformity.check(request.method, request.path, answer.status_code, answer.headers, body)
+        return answer
+
+    FlaskClient.open = open_  # type: ignore[method-assign]  # for the whole session
+    yield
+    FlaskClient.open = ask  # type: ignore[method-assign]  # as it was
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from nextstream.domain.accounts import Role
 from nextstream.ports import Platform
 from nextstream.services import accounts
 from nextstream.settings import PREFIX, Settings
-from tests import servers
+from tests import conformity, servers
 
 KEY = "only-for-tests-0123456789-0123456789"
 PASSWORD = "correct horse battery"
@@ -78,7 +78,10 @@ class Client:
 
     def __getattr__(self, method: str) -> Any:
         def call(path: str, **options: Any) -> requests.Response:
-            return self.session.request(method.upper(), self.site.url + path, timeout=60, **options)
+            answer = self.session.request(method.upper(), self.site.url + path, timeout=60, **options)
+            body = b"" if options.get("stream") else answer.content
+            conformity.check(method.upper(), path, answer.status_code, answer.headers, body)
+            return answer
 
         return call
 

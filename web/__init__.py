@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from flask import Flask
 
 from nextstream.errors import Misconfigured
@@ -19,6 +21,7 @@ from web import (
     http,
     images,
     limits,
+    openapi,
     operators,
     pages,
     s3_parts,
@@ -47,7 +50,7 @@ BLUEPRINTS = {
         downloads.blueprint,
         streaming.blueprint,
     ),
-    "pages": (pages.blueprint,),
+    "pages": (pages.blueprint, openapi.blueprint),
 }
 
 
@@ -73,6 +76,7 @@ def create_app(platform: Platform, *services: str) -> Flask:
             )
         for blueprint in BLUEPRINTS[name]:
             app.register_blueprint(blueprint)
+    openapi.install(app, (*chain(*BLUEPRINTS.values()), health.blueprint))
     needs = health.backends(platform) if set(services) - {"pages"} else {}
     health.install(app, needs)
     return app

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from nextstream.domain.accounts import Account
 from nextstream.domain.api_keys import ApiKey
 from nextstream.domain.sessions import Session
 from nextstream.ports import AuditEntry, Usage
 from nextstream.services.quotas import Quota
+from web import account_shapes
 
 
-def account(found: Account) -> dict[str, Any]:
+def account(found: Account) -> account_shapes.Account:
     """Describe an account to its owner, with what the token or key at hand may be used for."""
     return {
         "id": found.id,
@@ -23,7 +23,7 @@ def account(found: Account) -> dict[str, Any]:
     }
 
 
-def account_to_operator(found: Account) -> dict[str, Any]:
+def account_to_operator(found: Account) -> account_shapes.ManagedAccount:
     """Describe an account to an operator."""
     return {
         **account(found),
@@ -34,7 +34,7 @@ def account_to_operator(found: Account) -> dict[str, Any]:
     }
 
 
-def quota(allowed: Quota, used: Usage) -> dict[str, Any]:
+def quota(allowed: Quota, used: Usage) -> account_shapes.Quotas:
     """Describe what an account may have, where null is any, and what it has."""
     return {
         "bytes": {"allowed": allowed.size_bytes or None, "used": used.size_bytes},
@@ -43,7 +43,7 @@ def quota(allowed: Quota, used: Usage) -> dict[str, Any]:
     }
 
 
-def session(found: Session, current_id: str | None) -> dict[str, Any]:
+def session(found: Session, current_id: str | None) -> account_shapes.Session:
     """Describe a session to its owner; `current` marks the one that asks."""
     return {
         "id": found.id,
@@ -57,7 +57,7 @@ def session(found: Session, current_id: str | None) -> dict[str, Any]:
     }
 
 
-def api_key(found: ApiKey) -> dict[str, Any]:
+def api_key(found: ApiKey) -> account_shapes.ApiKey:
     """Describe an API key to its owner, without what would let anyone use it."""
     return {
         "id": found.id,
@@ -69,7 +69,7 @@ def api_key(found: ApiKey) -> dict[str, Any]:
     }
 
 
-def audit_entry(entry: AuditEntry) -> dict[str, Any]:
+def audit_entry(entry: AuditEntry) -> account_shapes.AuditEntry:
     """Describe a line of the audit log."""
     deed = entry.deed
     return {

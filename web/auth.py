@@ -7,23 +7,36 @@ from typing import Annotated
 
 from flask import Blueprint, Response
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from nextstream.domain import sessions
 from nextstream.domain.accounts import Scope
-from nextstream.errors import NotAllowed, NotAuthenticated
+from nextstream.errors import (
+    AccountExists,
+    BadCredentials,
+    NotAllowed,
+    NotAuthenticated,
+    RegistrationClosed,
+    TooManyRequests,
+    WeakPassword,
+)
 from nextstream.services import accounts, logins
 from nextstream.services.logins import Login
-from web import account_bodies, cookies, http, limits, tokens
+from web import account_bodies, account_shapes, cookies, http, limits, tokens
+from web.contract import Pass, operation
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
 well_known = Blueprint("well_known", __name__, url_prefix="/.well-known")
+
+# Said, but not checked here: the service's refusal says what to do.
+PASSWORD: JsonDict = {"minLength": accounts.PASSWORD_MIN, "maxLength": accounts.PASSWORD_MAX}
 
 
 class Registration(http.Body):
     """What a new account needs."""
 
-    name: str
-    password: str
+    name: Annotated[str, Field(json_schema_extra={"pattern": accounts.NAME})]
+    password: Annotated[str, Field(json_schema_extra=PASSWORD)]
 
 
 class Credentials(http.Body):
@@ -39,6 +52,13 @@ class Credentials(http.Body):
 
 
 @blueprint.post("/register")
+@operation(
+    Pass.NOTHING,
+    "register_account",
+    body=Registration,
+    gives={201: account_shapes.Account},
+    errors=(AccountExists, RegistrationClosed, TooManyRequests, WeakPassword),
+)
 def register() -> Response:
     """Create an account."""
     limits.take_from_address("register", http.platform().settings.limit_register)
@@ -48,6 +68,12 @@ def register() -> Response:
 
 
 @blueprint.post("/login")
+@operation(
+    Pass.NOTHING,
+    body=Credentials,
+    gives={200: account_shapes.Login | account_shapes.CookieLogin},
+    errors=(BadCredentials, TooManyRequests),
+)
 def log_in() -> Response:
     """Begin a session for a name and password: an access token, and a refresh token to go on with."""
     limits.take_from_address("login", http.platform().settings.limit_login)
@@ -60,6 +86,12 @@ def log_in() -> Response:
 
 
 @blueprint.post("/refresh")
+@operation(
+    Pass.REFRESH,
+    "refresh_tokens",
+    gives={200: account_shapes.Login | account_shapes.CookieLogin},
+    errors=(TooManyRequests,),
+)
 def refresh() -> Response:
     """Give new tokens for a refresh token, by the way it came; each is used once."""
     limits.take_from_address("login", http.platform().settings.limit_login)
@@ -69,6 +101,7 @@ def refresh() -> Response:
 
 
 @blueprint.post("/logout")
+@operation(Pass.NOTHING, gives={204: None})
 def log_out() -> Response:
     """End the session of the request's token, and remove a browser's cookies; works without, too."""
     with suppress(NotAuthenticated, NotAllowed):  # nothing to end, or not by this request
@@ -79,12 +112,14 @@ def log_out() -> Response:
 
 
 @blueprint.get("/me")
+@operation(Pass.LOGIN, "get_me", gives={200: account_shapes.Account})
 def me() -> Response:
     """Describe the account whose token or key this is, and what it may be used for."""
     return http.answer(account_bodies.account(tokens.account()))
 
 
 @well_known.get("/jwks.json")
+@operation(Pass.NOTHING, "list_public_keys", gives={200: account_shapes.PublicKeys})
 def list_keys() -> Response:
     """Give the public keys that access tokens are signed with (RFC 7517)."""
     keys = [key.public for key in http.platform().signing_keys.published()]

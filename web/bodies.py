@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import cast
 
 from nextstream.domain import paths
 from nextstream.domain.video import (
@@ -17,12 +17,14 @@ from nextstream.domain.video import (
     State,
     TextTrack,
     Video,
+    VideoTrack,
 )
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry, Worker
 from nextstream.services.lag import Lags
 from nextstream.services.progress import Progress
 from nextstream.services.rights import Grant
+from web import shapes
 
 
 def video(
@@ -30,7 +32,7 @@ def video(
     base_url: str,
     progress: Progress | None = None,
     downloads: Sequence[Rendition] = (),
-) -> dict[str, Any]:
+) -> shapes.Video:
     """Describe a video; its URLs are good from its creation on, and answer once it is playable."""
     return {
         "id": found.id,
@@ -39,7 +41,7 @@ def video(
         "state": found.state,
         "visibility": found.visibility,
         "playable": is_playable(found),
-        "playable_at": found.playable_at and found.playable_at.isoformat(),
+        "playable_at": found.playable_at.isoformat() if found.playable_at else None,
         "version": found.version,
         "public_version": found.public_version,
         "priority": found.priority,
@@ -47,7 +49,7 @@ def video(
         "size_bytes": found.size_bytes,
         "created_at": found.created_at.isoformat(),
         "times": {state: at.isoformat() for state, at in found.state_times.items()},
-        "playback": _playback(found, base_url) | _pictures(found, base_url),
+        "playback": {**_playback(found, base_url), **_pictures(found, base_url)},
         "progress": _progress(progress) if progress else None,
         "source": _source(found.source) if found.source else None,
         "renditions": [_rendition(each) for each in found.renditions],
@@ -56,7 +58,7 @@ def video(
     }
 
 
-def worker(found: Worker) -> dict[str, Any]:
+def worker(found: Worker) -> shapes.Worker:
     """Describe a worker to an operator."""
     return {
         "name": found.name,
@@ -66,13 +68,13 @@ def worker(found: Worker) -> dict[str, Any]:
     }
 
 
-def grant(granted: Grant, base_url: str) -> dict[str, Any]:
+def grant(granted: Grant, base_url: str) -> shapes.Playback:
     """Describe a link to play by, with its end."""
     urls = _playback(granted.video, f"{base_url}/p/{granted.word}")
     return {"hls": urls["hls"], "dash": urls["dash"], "expires_at": granted.expires_at.isoformat()}
 
 
-def webhook(found: Webhook) -> dict[str, Any]:
+def webhook(found: Webhook) -> shapes.Webhook:
     """Describe a webhook, without its secret."""
     return {
         "id": found.id,
@@ -84,7 +86,7 @@ def webhook(found: Webhook) -> dict[str, Any]:
     }
 
 
-def delivery(found: Delivery) -> dict[str, Any]:
+def delivery(found: Delivery) -> shapes.Delivery:
     """Describe how an event got, or didn't get, to a webhook."""
     waits = found.outcome is Outcome.WAITING
     return {
@@ -106,17 +108,17 @@ def is_playable(found: Video) -> bool:
     return encoding or found.public_version is not None
 
 
-def event(entry: OutboxEntry) -> dict[str, Any]:
+def event(entry: OutboxEntry) -> shapes.EventEntry:
     """Describe an event to an operator, with its place in the order of all."""
-    return {"place": entry.place, "sent": entry.sent, "event": entry.event.body()}
+    return {"place": entry.place, "sent": entry.sent, "event": cast(shapes.Event, entry.event.body())}
 
 
-def lags(found: Lags) -> dict[str, Any]:
+def lags(found: Lags) -> shapes.Lags:
     """Describe what waits to be told to other systems."""
-    return asdict(found)
+    return cast(shapes.Lags, asdict(found))
 
 
-def _playback(found: Video, base_url: str) -> dict[str, str | None]:
+def _playback(found: Video, base_url: str) -> shapes.Players:
     """Give the addresses players begin with; DASH has no AES-128, so an encrypted video isn't there."""
     has_dash = found.encryption is Encryption.NONE
     return {
@@ -126,7 +128,7 @@ def _playback(found: Video, base_url: str) -> dict[str, str | None]:
     }
 
 
-def _pictures(found: Video, base_url: str) -> dict[str, str | None]:
+def _pictures(found: Video, base_url: str) -> shapes.Pictures:
     """Give the addresses of still pictures, where there are or may be some."""
     at, has_picture = f"{base_url}/v/{found.id}", bool(found.plan and found.plan.rungs)
     has_previews = bool(found.renditions and found.plan and found.plan.tile_frames)
@@ -138,7 +140,7 @@ def _pictures(found: Video, base_url: str) -> dict[str, str | None]:
     }
 
 
-def _progress(progress: Progress) -> dict[str, Any]:
+def _progress(progress: Progress) -> shapes.Progress:
     return {
         "frames_done": progress.frames_done,
         "frames_planned": progress.frames_planned,
@@ -157,19 +159,12 @@ def _progress(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _source(source: SourceInfo) -> dict[str, Any]:
-    picture = source.video
+def _source(source: SourceInfo) -> shapes.Source:
     return {
         "format": source.format,
         "duration_s": round(float(source.duration_s), 3),
         "warnings": [_caution(each) for each in source.warnings],
-        "video": picture
-        and {
-            "codec": picture.codec,
-            "width": picture.width,
-            "height": picture.height,
-            "fps": round(float(picture.rate), 3),
-        },
+        "video": _picture(source.video) if source.video else None,
         "audio": [
             {"codec": each.codec, "channels": each.channels, **_track(each)} for each in source.audio
         ],
@@ -185,16 +180,25 @@ def _source(source: SourceInfo) -> dict[str, Any]:
     }
 
 
-def _track(found: AudioTrack | TextTrack | Rendition) -> dict[str, Any]:
+def _picture(track: VideoTrack) -> shapes.Picture:
+    return {
+        "codec": track.codec,
+        "width": track.width,
+        "height": track.height,
+        "fps": round(float(track.rate), 3),
+    }
+
+
+def _track(found: AudioTrack | TextTrack | Rendition) -> shapes.Track:
     return {"language": found.language, "title": found.title, "purpose": found.purpose}
 
 
-def subtitles(found: Rendition) -> dict[str, Any]:
+def subtitles(found: Rendition) -> shapes.Subtitles:
     """Describe subtitles that a video has."""
     return {"name": found.name, "kind": "text", **_track(found), "uploaded": found.is_uploaded}
 
 
-def _caution(caution: Caution) -> dict[str, Any]:
+def _caution(caution: Caution) -> shapes.Caution:
     lost_s = caution.lost_s
     return {
         "code": caution.code,
@@ -203,26 +207,45 @@ def _caution(caution: Caution) -> dict[str, Any]:
     }
 
 
-def _rendition(rendition: Rendition) -> dict[str, Any]:
+def _rendition(rendition: Rendition) -> shapes.Rendition:
     if rendition.is_text:
         return subtitles(rendition)
-    body = {
+    return _rung(rendition) if rendition.is_video else _sound(rendition)
+
+
+def _rung(rendition: Rendition) -> shapes.Rung:
+    return {
         "name": rendition.name,
-        "kind": "video" if rendition.is_video else "audio",
+        "kind": "video",
+        **_weight(rendition),
+        "width": rendition.width,
+        "height": rendition.height,
+    }
+
+
+def _sound(rendition: Rendition) -> shapes.Sound:
+    return {
+        "name": rendition.name,
+        "kind": "audio",
+        **_weight(rendition),
+        "channels": rendition.channels,
+        **_track(rendition),
+    }
+
+
+def _weight(rendition: Rendition) -> shapes.Weight:
+    return {
         "codec": rendition.codec,
         "duration_s": round(float(rendition.duration_s), 3),
         "size_bytes": rendition.size_bytes,
     }
-    if rendition.is_video:
-        return {**body, "width": rendition.width, "height": rendition.height}
-    return {**body, "channels": rendition.channels, **_track(rendition)}
 
 
-def _download(found: Video, rendition: Rendition, base_url: str) -> dict[str, str]:
+def _download(found: Video, rendition: Rendition, base_url: str) -> shapes.Download:
     form = "mp4" if rendition.is_video else "m4a"
     url = f"{base_url}/v/{found.id}/download/{rendition.name}.{form}"
     return {"rendition": rendition.name, "type": paths.mime_type(url), "url": url}
 
 
-def _failure(failure: Failure) -> dict[str, Any]:
+def _failure(failure: Failure) -> shapes.Failure:
     return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from flask import Blueprint, Response, g, request
 from pydantic import Field
+from werkzeug.exceptions import UnsupportedMediaType
 
+from nextstream.domain.access import Action
 from nextstream.domain.video import Encryption, Options, Wishes
-from nextstream.errors import OffsetConflict, UploadIncomplete
+from nextstream.errors import OffsetConflict, UploadIncomplete, WrongState
 from nextstream.ports import Upload
-from nextstream.services import direct_uploads, resumable
-from web import http, idempotency, tokens, tus
+from nextstream.services import direct_uploads, intake, resumable
+from web import http, idempotency, tokens, tus, upload_shapes
+from web.contract import Answer, Media, Pass, operation
 
 PREFIX = "/api/v1/uploads/direct"
 
@@ -19,21 +22,28 @@ blueprint = Blueprint("direct", __name__, url_prefix=PREFIX)
 blueprint.register_error_handler(OffsetConflict, tus.tell_offset)
 
 
-class Order(http.Body):
+class DirectWish(http.Body):
     """What a backend wants a URL for."""
 
     title: str | None = None
     filename: str = "video"
-    max_bytes: int | None = None
-    expires_s: int | None = None
+    max_bytes: Annotated[int, Field(ge=0), http.WHOLE] | None = None
+    expires_s: Annotated[int, Field(ge=1), http.WHOLE] | None = None
     encryption: Annotated[Encryption, Field(strict=False)] | None = None
 
 
 @blueprint.post("")
+@operation(
+    Action.UPLOAD,
+    "create_direct_upload",
+    body=DirectWish,
+    gives={201: upload_shapes.DirectUpload},
+    errors=intake.REFUSALS,
+)
 @idempotency.once
 def create() -> Response:
     """Give a URL that takes one file, from whoever has it, until it expires."""
-    owner, order = tokens.uploader(), http.read_json(Order)
+    owner, order = tokens.uploader(), http.read_json(DirectWish)
     wish = resumable.Wish(
         length=None,
         filename=order.filename,
@@ -50,12 +60,24 @@ def create() -> Response:
 
 
 @blueprint.route("/<secret>", methods=["OPTIONS"])
+@operation(
+    Pass.ADDRESS,
+    "describe_direct_upload",
+    gives={200: tus.ABLE},
+)
 def describe(secret: str) -> Response:  # noqa: ARG001  the same for all
     """Tell what tus clients may ask."""
     return tus.name_version(tus.describe())
 
 
 @blueprint.put("/<secret>")
+@operation(
+    Pass.ADDRESS,
+    "put_direct_upload",
+    body=Media(("application/octet-stream", "video/*")),
+    gives={201: upload_shapes.ReceivedUpload},
+    errors=(UploadIncomplete, WrongState, *tus.WRITING),
+)
 def put(secret: str) -> Response:
     """Take the file as the body itself; what came of one that broke off can be gone on with by tus."""
     platform, length = http.platform(), request.content_length
@@ -70,6 +92,13 @@ def put(secret: str) -> Response:
 
 
 @blueprint.post("/<secret>")
+@operation(
+    Pass.ADDRESS,
+    "begin_direct_upload",
+    sends=("Upload-Length", "Upload-Defer-Length"),
+    gives={201: Answer(headers=("Location", "X-Video-ID", *tus.PROGRESS))},
+    errors=(WrongState, *tus.OPEN),
+)
 def begin(secret: str) -> Response:
     """Begin by tus; the upload's address is this one."""
     length = tus.length(is_final=False)
@@ -82,18 +111,28 @@ def begin(secret: str) -> Response:
 
 
 @blueprint.route("/<secret>", methods=["HEAD"])
+@operation(Pass.ADDRESS, "get_direct_upload", gives={200: tus.TOLD}, errors=tus.OPEN)
 def look(secret: str) -> Response:
     """Tell how far the upload is."""
     return _answer(tus.tell(_find(secret)))
 
 
 @blueprint.patch("/<secret>")
+@operation(
+    Pass.ADDRESS,
+    "append_direct_upload",
+    body=tus.BYTES,
+    sends=("Upload-Offset", "Upload-Length", "Upload-Checksum"),
+    gives={204: Answer(headers=tus.PROGRESS)},
+    errors=(UnsupportedMediaType, *tus.WRITING),
+)
 def append(secret: str) -> Response:
     """Add bytes to the upload."""
     return _answer(tus.take(_find(secret)))
 
 
 @blueprint.delete("/<secret>")
+@operation(Pass.ADDRESS, "terminate_direct_upload", gives={204: None}, errors=tus.OPEN)
 def terminate(secret: str) -> Response:
     """End the upload, and the URL."""
     resumable.terminate(http.platform(), _find(secret))

@@ -7,11 +7,14 @@ import unicodedata
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from nextstream.domain import paths
+from nextstream.errors import NotFound, PreconditionFailed, VideoNotReady
 from nextstream.services import downloads
 from nextstream.services.downloads import Download
 from web import delivery, http, streaming
+from web.contract import Pass, operation
 
 blueprint = Blueprint("downloads", __name__)
 streaming.attend(blueprint)
@@ -21,6 +24,13 @@ _NO_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')  # what no system's file na
 
 @blueprint.get("/v/<video_id>/download/<name>.<any(mp4, m4a):form>")
 @blueprint.get("/p/<ticket>/v/<video_id>/download/<name>.<any(mp4, m4a):form>")
+@operation(
+    Pass.TICKET,
+    "download_rendition",
+    sends=streaming.ASKED,
+    gives=streaming.given("video/mp4", "audio/mp4", headers=("Content-Disposition",)),
+    errors=(NotFound, PreconditionFailed, RequestedRangeNotSatisfiable, VideoNotReady),
+)
 def get_download(video_id: str, name: str, form: str) -> Response:
     """Give a rung with sound as MP4, or a sound alone as M4A; whole, or a range of it."""
     sharing = streaming.sharing(streaming.admit(video_id))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from flask import Blueprint, Response
 from pydantic import AfterValidator, Field
 
 from nextstream.domain import ladder
+from nextstream.domain.access import Action
 from nextstream.domain.video import Encryption, Options, Video
+from nextstream.errors import WrongState
 from nextstream.services import encodes, fleet, progress
-from web import bodies, http, idempotency, tokens
+from web import bodies, http, idempotency, shapes, tokens
+from web.contract import operation
 
 blueprint = Blueprint("encodes", __name__, url_prefix="/api/v1")
 
@@ -27,10 +31,8 @@ PRESETS = [
 ]
 
 
-def _even(height: int) -> int:
-    if height % 2:
-        raise ValueError("must be even")
-    return height
+def _one_of(names: Sequence[str]) -> Any:
+    return Field(json_schema_extra={"enum": list(names)})
 
 
 def _preset(name: str) -> str:
@@ -46,27 +48,29 @@ def _codec(name: str) -> str:
     return name
 
 
-Height = Annotated[int, Field(ge=64, le=4320), AfterValidator(_even)]
-Codec = Annotated[str, AfterValidator(_codec)]
+Height = Annotated[int, Field(ge=64, le=4320, multiple_of=2), http.WHOLE]
+Codec = Annotated[str, AfterValidator(_codec), _one_of([codec.name for codec in ladder.CODECS])]
 
 
-class Wish(http.Body):
+class EncodeWish(http.Body):
     """What the next encode does differently from the server's settings."""
 
     heights: Annotated[list[Height], Field(min_length=1, max_length=10)] | None = None
-    preset: Annotated[str, AfterValidator(_preset)] | None = None
-    crf: Annotated[int, Field(ge=10, le=51)] | None = None
+    preset: Annotated[str, AfterValidator(_preset), _one_of(PRESETS)] | None = None
+    crf: Annotated[int, Field(ge=10, le=51), http.WHOLE] | None = None
     codecs: Annotated[list[Codec], Field(min_length=1)] | None = None
     encryption: Annotated[Encryption, Field(strict=False)] | None = None
 
 
 @blueprint.post("/videos/<video_id>/cancel")
+@operation(Action.CHANGE_VIDEO, "cancel_encode", gives={200: shapes.Video}, errors=(WrongState,))
 def cancel(video_id: str) -> Response:
     """End a video's encode, and remove what it stored; the source stays."""
     return _answer(encodes.cancel(http.platform(), tokens.account(), video_id))
 
 
 @blueprint.post("/videos/<video_id>/retry")
+@operation(Action.CHANGE_VIDEO, "retry_encode", gives={202: shapes.Video}, errors=(WrongState,))
 @idempotency.once
 def retry(video_id: str) -> Response:
     """Do again what failed."""
@@ -74,10 +78,17 @@ def retry(video_id: str) -> Response:
 
 
 @blueprint.post("/videos/<video_id>/encodes")
+@operation(
+    Action.CHANGE_VIDEO,
+    "reencode_video",
+    body=EncodeWish,
+    gives={202: shapes.Video},
+    errors=(WrongState,),
+)
 @idempotency.once
 def reencode(video_id: str) -> Response:
     """Encode a video anew; what there is plays until that is ready."""
-    account, wish = tokens.account(), http.read_json(Wish)
+    account, wish = tokens.account(), http.read_json(EncodeWish)
     heights = tuple(wish.heights) if wish.heights else None
     codecs = tuple(wish.codecs) if wish.codecs else None
     options = Options(heights, wish.preset, wish.crf, codecs, wish.encryption)
@@ -85,6 +96,7 @@ def reencode(video_id: str) -> Response:
 
 
 @blueprint.get("/workers")
+@operation(Action.OPERATE, gives={200: shapes.WorkerList})
 def list_workers() -> Response:
     """List the workers that encode, to operators."""
     found = fleet.page(http.platform(), tokens.account())
@@ -92,5 +104,5 @@ def list_workers() -> Response:
 
 
 def _answer(video: Video, status: int = 200) -> Response:
-    body: dict[str, Any] = bodies.video(video, http.base_url(), progress.measure(http.platform(), video))
+    body = bodies.video(video, http.base_url(), progress.measure(http.platform(), video))
     return http.answer(body, status)

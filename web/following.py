@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from threading import BoundedSemaphore
@@ -10,12 +11,14 @@ from threading import BoundedSemaphore
 from flask import Blueprint, Response, current_app, request, stream_with_context
 from flask.blueprints import BlueprintSetupState
 
+from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
 from nextstream.errors import BadRequest, NextStreamError, TooManyStreams
 from nextstream.ports import Platform
 from nextstream.services import following
 from nextstream.services.following import Sight
 from web import http, tokens, videos, wire
+from web.contract import Answer, operation
 
 blueprint = Blueprint("following", __name__, url_prefix="/api/v1")
 
@@ -23,6 +26,18 @@ LOOK_EVERY_S = 1.0
 SIGN_OF_LIFE_S = 5.0  # a proxy finds out by it that its client has left, and lets go of us
 LONGEST_S = 300.0  # then the client comes again, with a token that is still good
 RETRY_MS = 2000
+
+_PLACE = re.compile("[0-9]{0,18}")
+
+MESSAGE = {  # each of the stream
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "What to send as Last-Event-ID."},
+        "event": {"type": "string", "description": "`progress`, or missing for a CloudEvent."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer", "description": "Milliseconds to wait before coming again."},
+    },
+}
 
 
 @blueprint.record_once
@@ -33,6 +48,12 @@ def count_streams(state: BlueprintSetupState) -> None:
 
 
 @blueprint.get("/videos/<video_id>/events")
+@operation(
+    Action.READ_VIDEO,
+    sends=("Last-Event-ID",),
+    gives={200: Answer(MESSAGE, ("text/event-stream",)), 204: None},
+    errors=(TooManyStreams,),
+)
 def follow_video(video_id: str) -> Response:
     """Stream what happens to a video: its CloudEvents, and `progress` with the video as GET gives it.
 
@@ -56,7 +77,7 @@ def follow_video(video_id: str) -> Response:
 def _last_event_id() -> int | None:
     """Read where the client was; raises BadRequest."""
     text = request.headers.get("Last-Event-ID", "")
-    if text and not text.isdecimal():
+    if not _PLACE.fullmatch(text):
         raise BadRequest("Last-Event-ID is the id of an event of this stream, a number.")
     return int(text) if text else None
 

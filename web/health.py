@@ -10,7 +10,8 @@ from flask import Blueprint, Flask, Response, current_app, g
 
 from nextstream.errors import NextStreamError, ObjectNotFound, ServiceUnavailable
 from nextstream.ports import Platform
-from web import http, problems
+from web import http, problems, shapes
+from web.contract import Pass, operation
 
 log = structlog.get_logger()
 
@@ -40,12 +41,14 @@ def backends(platform: Platform) -> dict[str, Probe]:
 
 
 @blueprint.get("/healthz")
+@operation(Pass.NOTHING, "get_health", gives={200: shapes.Health})
 def healthz() -> Response:
     """Tell that the process lives; what it needs may still be away."""
     return http.answer({"status": "alive"})
 
 
 @blueprint.get("/readyz")
+@operation(Pass.NOTHING, "get_readiness", gives={200: shapes.Readiness})
 def readyz() -> Response:
     """Tell whether everything this process needs answers."""
     probes: dict[str, Probe] = current_app.extensions["probes"]

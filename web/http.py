@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, Response, abort, current_app, g, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from nextstream import logs
@@ -20,7 +20,7 @@ from nextstream.domain import tracing
 from nextstream.domain.audit import Origin
 from nextstream.errors import BadRequest, NextStreamError, NotAllowed, PreconditionFailed
 from nextstream.ports import Platform
-from web import problems, telemetry, wire
+from web import contract, problems, telemetry, wire
 
 log = structlog.get_logger()
 
@@ -32,6 +32,7 @@ BODY_MAX_BYTES = 1024**2  # of anything but an upload
 AGENT_MAX = 200  # characters of what a browser says of itself
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+_REVISION = re.compile("[0-9]{1,18}")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/static/", "/v/", "/p/", "/healthz", "/readyz")  # too many to be worth a line each
 _TICKET = re.compile(r"^/p/[^/]+")  # whoever reads the log must not play by it
@@ -43,6 +44,14 @@ PAGE_CSP = (
     "form-action 'self'; frame-ancestors 'self'"
 )
 DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
+
+
+def _whole(value: object) -> object:
+    """Take 5.0 for 5, since JSON has one kind of number (JSON Schema Core, 6.3)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 
 
 class Body(BaseModel):
@@ -88,6 +97,7 @@ def choose_id(offered: str | None) -> str:
 
 def read_json(model: type[M]) -> M:
     """Give the request's JSON body; raises BadRequest with a sentence on each member that is wrong."""
+    contract.check_body(_view(), model)
     if not request.is_json:  # a form on another site can't send this type unasked
         abort(415, "Send JSON, with Content-Type: application/json.")
     try:
@@ -98,10 +108,15 @@ def read_json(model: type[M]) -> M:
 
 def read_query(model: type[M]) -> M:
     """Give the request's query parameters; raises BadRequest."""
+    contract.check_query(_view(), model)
     try:
         return model.model_validate(request.args.to_dict())
     except ValidationError as error:
         raise BadRequest(_explain(error)) from error
+
+
+def _view() -> Callable[..., Any]:
+    return current_app.view_functions[request.endpoint or ""]
 
 
 def read_word(facts: Mapping[str, str], name: str, words: type[W]) -> W | None:
@@ -121,7 +136,8 @@ def read_revision() -> int | None:
     if not wanted or wanted.star_tag:
         return None
     tags = wanted.as_set()
-    if len(tags) != 1 or not (tag := tags.pop()).isdigit():
+    tag = tags.pop() if len(tags) == 1 else ""
+    if not _REVISION.fullmatch(tag or ""):
         raise PreconditionFailed
     return int(tag)
 
@@ -215,7 +231,7 @@ def _tell_unknown(error: Exception) -> Response:
     return problems.answer(NextStreamError(), g.request_id)
 
 
-def answer(body: dict[str, Any], status: int = 200) -> Response:
+def answer(body: Mapping[str, object], status: int = 200) -> Response:
     """Give a JSON response."""
     return current_app.response_class(
         current_app.json.dumps(body) + "\n", status, content_type="application/json"

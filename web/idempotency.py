@@ -15,7 +15,7 @@ from flask import Response, request
 from nextstream.domain import idempotency
 from nextstream.domain.accounts import Caller
 from nextstream.services.idempotency import turn
-from web import http, tokens, wire
+from web import contract, http, tokens, wire
 
 REPLAYED = "Idempotent-Replayed"
 # They tell requests apart whose body is a file: nobody reads that twice to compare it.
@@ -41,6 +41,7 @@ def once(view: View) -> View:
                 mine.answer = _pack(response)
             return response
 
+    setattr(answer, contract.ONCE, True)
     return answer
 
 

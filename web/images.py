@@ -8,9 +8,10 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from nextstream.domain import paths
-from nextstream.errors import NotFound
+from nextstream.errors import EncoderBusy, MediaError, NotFound, VideoNotReady
 from nextstream.services import images
 from web import http, streaming
+from web.contract import Answer, Pass, operation
 
 blueprint = Blueprint("images", __name__)
 streaming.attend(blueprint)
@@ -27,6 +28,16 @@ class Wish(BaseModel):
 
 @blueprint.get("/v/<video_id>/thumbnail.<any(jpg, webp):form>")
 @blueprint.get("/p/<ticket>/v/<video_id>/thumbnail.<any(jpg, webp):form>")
+@operation(
+    Pass.TICKET,
+    query=Wish,
+    sends=("If-None-Match",),
+    gives={
+        200: Answer(streaming.BYTES, ("image/jpeg", "image/webp"), headers=("ETag",)),
+        304: Answer(headers=("ETag",)),
+    },
+    errors=(EncoderBusy, MediaError, NotFound, VideoNotReady),
+)
 def get_thumbnail(video_id: str, form: str) -> Response:
     """Give the frame that is shown at a time, decoded now; a browser that knows it costs nothing."""
     wish, platform = http.read_query(Wish), http.platform()

@@ -7,15 +7,19 @@ from typing import Annotated
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
+from nextstream.domain.access import Action
 from nextstream.domain.accounts import Role
 from nextstream.services import accounts, audit
-from web import account_bodies, http, tokens
+from web import account_bodies, account_shapes, http, tokens
+from web.contract import operation
 
 blueprint = Blueprint("operators", __name__, url_prefix="/api/v1")
 
 Limit = Annotated[int, Field(ge=1, le=100)]
 Place = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Quota = Annotated[int, Field(ge=0, le=2**31 - 1)] | None  # null is that of all again, 0 is any
+Quota = (
+    Annotated[int, Field(ge=0, le=2**31 - 1), http.WHOLE] | None
+)  # null is that of all again, 0 is any
 
 QUOTAS = ("quota_bytes", "quota_minutes", "quota_uploads")
 
@@ -32,7 +36,7 @@ class AccountChange(http.Body):
 
     role: Role | None = None
     disabled: bool | None = None
-    quota_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    quota_bytes: Annotated[int, Field(ge=0, le=2**63 - 1), http.WHOLE] | None = None
     quota_minutes: Quota = None
     quota_uploads: Quota = None
 
@@ -47,6 +51,7 @@ class AuditPage(BaseModel):
 
 
 @blueprint.get("/accounts")
+@operation(Action.OPERATE, query=AccountPage, gives={200: account_shapes.AccountList})
 def list_accounts() -> Response:
     """List all accounts by name, to operators; `next` is what to send as `after`."""
     caller, query = tokens.account(), http.read_query(AccountPage)
@@ -57,6 +62,7 @@ def list_accounts() -> Response:
 
 
 @blueprint.get("/accounts/<account_id>")
+@operation(Action.OPERATE, gives={200: account_shapes.ManagedAccount})
 def get_account(account_id: str) -> Response:
     """Describe an account to operators."""
     found = accounts.get(http.platform(), tokens.account(), account_id)
@@ -64,6 +70,7 @@ def get_account(account_id: str) -> Response:
 
 
 @blueprint.patch("/accounts/<account_id>")
+@operation(Action.OPERATE, body=AccountChange, gives={200: account_shapes.ManagedAccount})
 def change_account(account_id: str) -> Response:
     """Change an account's role or quotas, or disable it; what it may no longer do ends at once."""
     caller, wish = tokens.account(), http.read_json(AccountChange)
@@ -81,6 +88,7 @@ def change_account(account_id: str) -> Response:
 
 
 @blueprint.delete("/accounts/<account_id>/sessions")
+@operation(Action.OPERATE, gives={200: account_shapes.EndedSessions})
 def end_sessions_of(account_id: str) -> Response:
     """Log an account out everywhere; its API keys stay."""
     ended = accounts.end_all_sessions(http.platform(), tokens.account(), account_id, http.origin())
@@ -88,6 +96,7 @@ def end_sessions_of(account_id: str) -> Response:
 
 
 @blueprint.get("/audit")
+@operation(Action.OPERATE, "list_audit_entries", query=AuditPage, gives={200: account_shapes.AuditList})
 def list_audit() -> Response:
     """List what was done to accounts, newest first, to operators; `next` is what to send as `before`."""
     caller, query = tokens.account(), http.read_query(AuditPage)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from web import http
+from web import http, openapi
+from web.openapi.reading import Reader, marked
 
 blueprint = Blueprint("pages", __name__)
 
@@ -13,6 +14,9 @@ blueprint = Blueprint("pages", __name__)
 def describe_site() -> dict[str, bool]:
     """Give templates what differs between installations."""
     return {"has_flower": bool(http.platform().settings.flower_url)}
+
+
+blueprint.add_app_template_filter(marked)
 
 
 @blueprint.get("/")
@@ -49,3 +53,9 @@ def show_account() -> str:
 def show_accounts() -> str:
     """Show everyone's accounts and the audit log; the API gives them to operators alone."""
     return render_template("accounts.html")
+
+
+@blueprint.get("/api/docs")
+def show_api() -> str:
+    """Show the API's description, to read; it is the same that tools get."""
+    return render_template("api.html", api=Reader(openapi.described()))

@@ -35,12 +35,16 @@ def answer_http(error: HTTPException, request_id: str) -> Response:
     if error.code == 404:
         return answer(NotFound(), request_id)
     title = error.name
-    code = title.lower().replace(" ", "_")
-    response = _respond(error.code or 500, code, title, error.description or title, request_id)
+    response = _respond(error.code or 500, code_of(title), title, error.description or title, request_id)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
+
+
+def code_of(title: str) -> str:
+    """Give the code of an error that HTTP itself has a phrase for."""
+    return title.lower().replace(" ", "_")
 
 
 def body(status: int, code: str, title: str, detail: str, request_id: str, **members: Any) -> bytes:

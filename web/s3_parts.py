@@ -7,30 +7,52 @@ import json
 from flask import Blueprint, Response, g
 from pydantic import BaseModel
 
+from nextstream.domain.access import Action
+from nextstream.errors import (
+    NotFound,
+    SourceNotVideo,
+    UploadEmpty,
+    UploadExpired,
+    UploadGone,
+    UploadIncomplete,
+    UploadLocked,
+    UploadTooLarge,
+)
 from nextstream.ports import Upload
-from nextstream.services import presigned, resumable
-from web import http, idempotency, tokens
+from nextstream.services import intake, presigned, resumable
+from web import http, idempotency, tokens, upload_shapes
+from web.contract import operation
 
 blueprint = Blueprint("s3_parts", __name__, url_prefix="/api/v1/uploads/s3/multipart")
 
+OPEN = (NotFound, UploadGone, UploadExpired, UploadLocked)  # of an upload that has begun
 
-class File(BaseModel):
+
+class FileFacts(BaseModel):
     """What Uppy says of a file; only its name counts here."""
 
     filename: str = "video"
 
 
 @blueprint.post("")
+@operation(
+    Action.UPLOAD,
+    "create_multipart_upload",
+    body=FileFacts,
+    gives={200: upload_shapes.Multipart},
+    errors=(NotFound, *intake.REFUSALS),
+)
 @idempotency.once
 def create() -> Response:
     """Begin an upload; the key is ours, and the upload's id is its video's."""
-    owner, file = tokens.uploader(), http.read_json(File)
+    owner, file = tokens.uploader(), http.read_json(FileFacts)
     wish = resumable.Wish(length=None, filename=file.filename, request_id=g.request_id)
     upload = presigned.create(http.platform(), owner, wish)
     return http.answer({"key": upload.key, "uploadId": upload.id, "video_id": upload.id})
 
 
 @blueprint.get("/<upload_id>/<int:number>")
+@operation(Action.UPLOAD, "sign_part", gives={200: upload_shapes.SignedPart}, errors=OPEN)
 def sign(upload_id: str, number: int) -> Response:
     """Give the URL of one part."""
     url = presigned.sign(http.platform(), _find(upload_id), number)
@@ -38,6 +60,7 @@ def sign(upload_id: str, number: int) -> Response:
 
 
 @blueprint.get("/<upload_id>")
+@operation(Action.UPLOAD, gives={200: list[upload_shapes.SentPart]}, errors=OPEN)
 def list_parts(upload_id: str) -> Response:
     """List the parts that have come, for a client that goes on."""
     found = presigned.sent(http.platform(), _find(upload_id))
@@ -46,6 +69,12 @@ def list_parts(upload_id: str) -> Response:
 
 
 @blueprint.post("/<upload_id>/complete")
+@operation(
+    Action.UPLOAD,
+    "complete_multipart_upload",
+    gives={200: upload_shapes.CompletedMultipart},
+    errors=(*OPEN, SourceNotVideo, UploadEmpty, UploadIncomplete, UploadTooLarge),
+)
 def complete(upload_id: str) -> Response:
     """Join the parts and accept the video, or tell why not."""
     upload = presigned.complete(http.platform(), _find(upload_id))
@@ -54,6 +83,7 @@ def complete(upload_id: str) -> Response:
 
 
 @blueprint.delete("/<upload_id>")
+@operation(Action.UPLOAD, "abort_multipart_upload", gives={200: upload_shapes.Nothing}, errors=OPEN)
 def abort(upload_id: str) -> Response:
     """End the upload."""
     resumable.terminate(http.platform(), _find(upload_id))

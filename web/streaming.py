@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, g, request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic.config import JsonDict
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from nextstream.domain import paths, variants
 from nextstream.domain.metrics import PLAYBACK_BYTES
 from nextstream.domain.variants import Wanted
 from nextstream.domain.video import Visibility
+from nextstream.errors import (
+    KeyUnreadable,
+    NoDash,
+    NotFound,
+    NoVariant,
+    PreconditionFailed,
+    VideoNotReady,
+)
 from nextstream.ports import Access, StoredObject
 from nextstream.services import playback, rights
 from nextstream.services.growing import Playlist
 from nextstream.services.rights import Grant
 from web import delivery, http
+from web.contract import Answer, Pass, operation
 
 blueprint = Blueprint("streaming", __name__)
 
@@ -30,7 +41,12 @@ FOR_PLAYERS = {
 }
 
 Height = Annotated[int, Field(ge=1, le=100_000)]
-Families = Annotated[frozenset[str], BeforeValidator(variants.read_families)]
+FAMILIES: JsonDict = {"type": "array", "minItems": 1, "items": {"enum": [*variants.FAMILIES]}}
+Families = Annotated[
+    frozenset[str],
+    BeforeValidator(variants.read_families),
+    WithJsonSchema(FAMILIES),
+]
 
 
 class Wish(BaseModel):
@@ -41,6 +57,21 @@ class Wish(BaseModel):
     codecs: Families | None = None
     max_bandwidth: Annotated[int, Field(ge=1)] | None = None
     device: Literal["phone", "tablet", "desktop", "tv"] | None = None
+
+
+ASKED = ("Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+FILE = (NotFound, PreconditionFailed, RequestedRangeNotSatisfiable, VideoNotReady)
+BYTES = {"type": "string", "format": "binary"}
+
+
+def given(*media: str, headers: tuple[str, ...] = ()) -> dict[int, Answer]:
+    """Say what a request for a file gives: the whole, a range, or that the client has it."""
+    names = ("ETag", "Last-Modified", "Accept-Ranges", *headers)
+    return {
+        200: Answer(BYTES, media, names),
+        206: Answer(BYTES, media, (*names, "Content-Range")),
+        304: Answer(headers=("ETag",)),
+    }
 
 
 def attend(others: Blueprint) -> None:
@@ -60,6 +91,14 @@ def take_ticket(_: str | None, values: dict[str, Any] | None) -> None:
 
 @blueprint.get(f"/v/<video_id>/{paths.MASTER}")
 @blueprint.get(f"/p/<ticket>/v/<video_id>/{paths.MASTER}")
+@operation(
+    Pass.TICKET,
+    "get_master_playlist",
+    query=Wish,
+    sends=(*ASKED, "Save-Data"),
+    gives=given(paths.mime_type(paths.MASTER)),
+    errors=(NoVariant, *FILE),
+)
 def get_master(video_id: str) -> Response:
     """Give the master playlist, with the variants that the query and the device want."""
     wanted, access = _wanted(), admit(video_id)
@@ -68,6 +107,14 @@ def get_master(video_id: str) -> Response:
 
 @blueprint.get(f"/v/<video_id>/{paths.MANIFEST}")
 @blueprint.get(f"/p/<ticket>/v/<video_id>/{paths.MANIFEST}")
+@operation(
+    Pass.TICKET,
+    "get_manifest",
+    query=Wish,
+    sends=(*ASKED, "Save-Data"),
+    gives=given(paths.mime_type(paths.MANIFEST)),
+    errors=(NoDash, NoVariant, *FILE),
+)
 def get_manifest(video_id: str) -> Response:
     """Give the DASH manifest, as the master playlist."""
     wanted, access = _wanted(), admit(video_id)
@@ -76,6 +123,11 @@ def get_manifest(video_id: str) -> Response:
 
 @blueprint.get(f"/v/<video_id>/v<int:version>/{paths.KEY}")
 @blueprint.get(f"/p/<ticket>/v/<video_id>/v<int:version>/{paths.KEY}")
+@operation(
+    Pass.TICKET,
+    gives={200: Answer(BYTES, ("application/octet-stream",))},
+    errors=(KeyUnreadable, NotFound),
+)
 def get_key(video_id: str, version: int) -> Response:
     """Give the key of a version's segments, to who may play them; nobody may keep it."""
     platform = http.platform()
@@ -87,6 +139,13 @@ def get_key(video_id: str, version: int) -> Response:
 
 @blueprint.get("/v/<video_id>/<path:name>")
 @blueprint.get("/p/<ticket>/v/<video_id>/<path:name>")
+@operation(
+    Pass.TICKET,
+    "get_playback_file",
+    sends=ASKED,
+    gives={**given("*/*"), 302: Answer(headers=("Location",))},
+    errors=FILE,
+)
 def get_file(video_id: str, name: str) -> Response:
     """Give a segment, playlist or manifest, or a range of it; or where a segment is to be had."""
     platform, access = http.platform(), admit(video_id)

@@ -6,17 +6,21 @@ from typing import Annotated
 
 from flask import Blueprint, Response, abort, request
 from pydantic import BaseModel, Field
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from nextstream.domain import labels, paths
+from nextstream.domain.access import Action
 from nextstream.domain.video import Purpose
-from nextstream.errors import BadRequest
+from nextstream.errors import BadRequest, SubtitlesInvalid, SubtitlesNotFound, WrongState
 from nextstream.services import subtitles
 from nextstream.services.subtitles import Label
-from web import bodies, http, tokens
+from web import bodies, http, shapes, tokens
+from web.contract import Answer, Media, operation
 
 blueprint = Blueprint("subtitles", __name__, url_prefix="/api/v1/videos/<video_id>/subtitles")
 
 TITLE_MAX = 200
+SUBTITLES = ("text/vtt", "application/x-subrip", "application/octet-stream")
 
 
 class Which(BaseModel):
@@ -27,6 +31,13 @@ class Which(BaseModel):
 
 
 @blueprint.get("/<language>")
+@operation(
+    Action.READ_VIDEO,
+    "get_subtitles",
+    query=Which,
+    gives={200: Answer({"type": "string"}, ("text/vtt",))},
+    errors=(SubtitlesNotFound,),
+)
 def get(video_id: str, language: str) -> Response:
     """Give subtitles as WebVTT."""
     text = subtitles.get(http.platform(), tokens.account(), video_id, _label(language))
@@ -34,6 +45,14 @@ def get(video_id: str, language: str) -> Response:
 
 
 @blueprint.put("/<language>")
+@operation(
+    Action.CHANGE_VIDEO,
+    "put_subtitles",
+    query=Which,
+    body=Media(SUBTITLES),
+    gives={200: shapes.Subtitles},
+    errors=(RequestEntityTooLarge, SubtitlesInvalid, UnsupportedMediaType, WrongState),
+)
 def put(video_id: str, language: str) -> Response:
     """Add subtitles: the body is SRT or WebVTT; they take the place of those there are."""
     account = tokens.account()
@@ -45,6 +64,13 @@ def put(video_id: str, language: str) -> Response:
 
 
 @blueprint.delete("/<language>")
+@operation(
+    Action.CHANGE_VIDEO,
+    "delete_subtitles",
+    query=Which,
+    gives={204: None},
+    errors=(SubtitlesNotFound, WrongState),
+)
 def delete(video_id: str, language: str) -> Response:
     """Remove subtitles."""
     subtitles.remove(http.platform(), tokens.account(), video_id, _label(language))

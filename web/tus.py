@@ -7,17 +7,33 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, abort, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import Forbidden, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.http import http_date
 
 from nextstream.domain import tus
+from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
 from nextstream.domain.uploading import Stage
 from nextstream.domain.video import Encryption, Options, Wishes
-from nextstream.errors import BadRequest, NextStreamError, OffsetConflict, UploadTooLarge
+from nextstream.errors import (
+    BadRequest,
+    ChecksumMismatch,
+    NextStreamError,
+    OffsetConflict,
+    QuotaExceeded,
+    ServerBusy,
+    SourceNotVideo,
+    TusVersionRefused,
+    UploadEmpty,
+    UploadExpired,
+    UploadGone,
+    UploadLocked,
+    UploadTooLarge,
+)
 from nextstream.ports import Upload
-from nextstream.services import resumable
+from nextstream.services import intake, resumable
 from web import http, idempotency, problems, tokens, upload_slots, wire
+from web.contract import Answer, Media, Pass, operation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,6 +41,28 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1/uploads/tus"
 SMALL_BYTES, LARGE_BYTES = 64 * 1024, 1024**2  # of a block from a slow client and from a fast one
 FAST_S = 0.05  # for a block
+
+SPOKEN = ("Tus-Resumable",)
+CREATES = (*SPOKEN, "Upload-Length", "Upload-Defer-Length")
+APPENDS = (*SPOKEN, "Upload-Offset", "Upload-Length", "Upload-Checksum")
+PROGRESS = (*SPOKEN, "Upload-Offset", "Upload-Expires")
+TOLD = Answer(
+    headers=(*PROGRESS, "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat")
+)
+ABLE = Answer(headers=(*SPOKEN, "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"))
+OPEN = (TusVersionRefused, UploadExpired, UploadGone, UploadLocked)  # of an upload that has begun
+WRITING = (
+    *OPEN,
+    ChecksumMismatch,
+    OffsetConflict,
+    QuotaExceeded,
+    ServerBusy,
+    SourceNotVideo,
+    UploadEmpty,
+    UploadTooLarge,
+)
+BYTES = Media((tus.BODY_TYPE,))
+BYTES_IF_ANY = Media((tus.BODY_TYPE,), required=False)
 
 blueprint = Blueprint("tus", __name__, url_prefix=PREFIX)
 
@@ -50,13 +88,10 @@ def install(app: Flask) -> None:
 
 
 @blueprint.before_request
-def check_version() -> Response | None:
-    """Refuse other versions of the protocol before anything else."""
-    if request.method == "OPTIONS" or request.headers.get("Tus-Resumable") == tus.VERSION:
-        return None
-    response = problems.answer(BadRequest("Send Tus-Resumable: 1.0.0."), g.request_id)
-    response.status_code = 412
-    return response
+def check_version() -> None:
+    """Refuse other versions of the protocol before anything else; raises TusVersionRefused."""
+    if request.method != "OPTIONS" and request.headers.get("Tus-Resumable") != tus.VERSION:
+        raise TusVersionRefused
 
 
 @blueprint.after_request
@@ -77,8 +112,8 @@ def tell_offset(error: OffsetConflict) -> Response:
 
 @blueprint.route("", methods=["OPTIONS"])
 @blueprint.route("/", methods=["OPTIONS"])
-@blueprint.route("/<upload_id>", methods=["OPTIONS"])
-def describe(upload_id: str = "") -> Response:  # noqa: ARG001  the same for all
+@operation(Pass.NOTHING, "describe_tus", gives={200: ABLE})
+def describe() -> Response:
     """Tell what this server can; asked without a login."""
     response = Response(status=200)
     response.headers["Tus-Extension"] = ",".join(tus.EXTENSIONS)
@@ -87,8 +122,23 @@ def describe(upload_id: str = "") -> Response:  # noqa: ARG001  the same for all
     return response
 
 
+@blueprint.route("/<upload_id>", methods=["OPTIONS"])
+@operation(Pass.NOTHING, "describe_tus_upload", gives={200: ABLE})
+def describe_upload(upload_id: str) -> Response:  # noqa: ARG001  the same for all
+    """Tell what this server can, at an upload's address."""
+    return describe()
+
+
 @blueprint.post("")
 @blueprint.post("/")
+@operation(
+    Action.UPLOAD,
+    "create_tus_upload",
+    body=BYTES_IF_ANY,
+    sends=(*CREATES, "Upload-Metadata", "Upload-Concat", "Upload-Checksum"),
+    gives={201: Answer(headers=("Location", "X-Video-ID", *PROGRESS))},
+    errors=(UnsupportedMediaType, *intake.REFUSALS, *WRITING),
+)
 @idempotency.once
 def create() -> Response:
     """Begin an upload, whose first bytes may come along; X-Video-ID is its video's id for life."""
@@ -108,6 +158,7 @@ def create() -> Response:
 
 
 @blueprint.route("/<upload_id>", methods=["HEAD"])
+@operation(Action.UPLOAD, "get_tus_upload", sends=SPOKEN, gives={200: TOLD}, errors=OPEN)
 def look(upload_id: str) -> Response:
     """Tell how far an upload is."""
     return tell(_find(upload_id))
@@ -129,6 +180,14 @@ def tell(upload: Upload) -> Response:
 
 
 @blueprint.patch("/<upload_id>")
+@operation(
+    Action.UPLOAD,
+    "append_tus_upload",
+    body=BYTES,
+    sends=APPENDS,
+    gives={204: Answer(headers=PROGRESS)},
+    errors=(Forbidden, UnsupportedMediaType, *WRITING),
+)
 def append(upload_id: str) -> Response:
     """Add bytes to an upload."""
     return take(_find(upload_id))
@@ -147,6 +206,9 @@ def take(upload: Upload) -> Response:
 
 
 @blueprint.delete("/<upload_id>")
+@operation(
+    Action.UPLOAD, "terminate_tus_upload", sends=SPOKEN, gives={204: Answer(headers=SPOKEN)}, errors=OPEN
+)
 def terminate(upload_id: str) -> Response:
     """End an upload; a video that has all its bytes stays."""
     resumable.terminate(http.platform(), _find(upload_id))

@@ -6,13 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from pydantic import BaseModel
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
 from nextstream.domain.video import Encryption, Options, Priority, Video, Wishes
-from nextstream.errors import UploadIncomplete, UploadTooLarge
-from nextstream.services import imports, library, resumable, uploads
-from web import bodies, http, idempotency, multipart, tokens, upload_slots, wire
+from nextstream.errors import (
+    AddressRefused,
+    ServerBusy,
+    SourceNotVideo,
+    UploadEmpty,
+    UploadIncomplete,
+    UploadTooLarge,
+)
+from nextstream.services import imports, intake, library, resumable, uploads
+from web import bodies, http, idempotency, multipart, shapes, tokens, upload_slots, wire
+from web.contract import Answer, Media, operation
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
@@ -20,30 +30,70 @@ BLOCK_BYTES = 256 * 1024
 FORM_MAX_BYTES = 1024**2  # of a form, beside its file
 
 
+TAKING = (*intake.REFUSALS, ServerBusy, SourceNotVideo, UploadEmpty, UploadIncomplete)
+FORM = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string"},
+        "file": {"type": "string", "format": "binary"},
+    },
+    "required": ["file"],
+}
+
+
+class About(BaseModel):
+    """What a video is called, how soon it is wanted, and how it is stored and sent."""
+
+    title: str | None = None
+    priority: Priority = Priority.NORMAL
+    encryption: Encryption | None = None
+
+    @property
+    def wishes(self) -> Wishes:
+        """Give what is asked of the encode."""
+        return Wishes(self.priority, Options(encryption=self.encryption))
+
+
 @blueprint.post("")
+@operation(
+    Action.UPLOAD,
+    "upload_form",
+    query=About,
+    body=Media(("multipart/form-data",), FORM),
+    gives={201: Answer(shapes.Video, headers=("Location",))},
+    errors=(UnsupportedMediaType, *TAKING),
+)
 @idempotency.once
 def post() -> Response:
     """Take a form in: the file `file`, and before it, or in the query, a `title`."""
-    owner, wishes = _admit(None), _wishes()
+    owner, about = _admit(None), http.read_query(About)
     boundary = request.mimetype_params.get("boundary")
     if request.mimetype != "multipart/form-data" or not boundary:
         abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
     form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file")
-    title = request.args.get("title") or form.fields.get("title")
-    return _receive(owner, form.filename, title, form.blocks, None, g.request_id, wishes)
+    title = about.title or form.fields.get("title")
+    return _receive(owner, form.filename, title, form.blocks, None, g.request_id, about.wishes)
 
 
 @blueprint.put("/<filename>")
+@operation(
+    Action.UPLOAD,
+    "upload_video",
+    query=About,
+    body=Media(("application/octet-stream", "video/*")),
+    gives={201: Answer(shapes.Video, headers=("Location",))},
+    errors=TAKING,
+)
 @idempotency.once
 def put(filename: str) -> Response:
     """Take the body itself in, as `curl -T FILE` sends it; the query may have a `title`."""
     size_bytes = request.content_length
-    owner, wishes = _admit(size_bytes), _wishes()
-    title = request.args.get("title")
-    return _receive(owner, filename, title, _blocks(), size_bytes, g.request_id, wishes)
+    owner, about = _admit(size_bytes), http.read_query(About)
+    request_id, wishes = g.request_id, about.wishes
+    return _receive(owner, filename, about.title, _blocks(), size_bytes, request_id, wishes)
 
 
-class Import(http.Body):
+class ImportWish(http.Body):
     """A file to be fetched."""
 
     url: str
@@ -52,10 +102,17 @@ class Import(http.Body):
 
 
 @blueprint.post("/import")
+@operation(
+    Action.UPLOAD,
+    "import_video",
+    body=ImportWish,
+    gives={202: Answer(shapes.Video, headers=("Location",))},
+    errors=(AddressRefused, *intake.REFUSALS),
+)
 @idempotency.once
 def fetch() -> Response:
     """Have a file fetched from a URL; the video tells how it goes."""
-    owner, wish = tokens.uploader(), http.read_json(Import)
+    owner, wish = tokens.uploader(), http.read_json(ImportWish)
     what = resumable.Wish(
         length=None,
         filename=wish.filename,
@@ -77,13 +134,6 @@ def _admit(size_bytes: int | None) -> Account:
     owner = tokens.uploader()
     uploads.check(http.platform(), owner, size_bytes)
     return owner
-
-
-def _wishes() -> Wishes:
-    """Read the query's `priority` and `encryption`; raises BadRequest."""
-    priority = http.read_word(request.args, "priority", Priority)
-    encryption = http.read_word(request.args, "encryption", Encryption)
-    return Wishes(priority or Priority.NORMAL, Options(encryption=encryption))
 
 
 def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:

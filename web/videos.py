@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask import Blueprint, Response, g
 from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
 
 from nextstream import event_schemas
+from nextstream.domain.access import Action
 from nextstream.domain.video import Priority, State, Video, Visibility
+from nextstream.errors import PreconditionFailed, VideoNotFound
 from nextstream.ports import Order, Wanted
 from nextstream.services import downloads, events, lag, library, progress, rights, uploads
-from web import bodies, http, streaming, tokens
+from web import bodies, http, shapes, streaming, tokens
+from web.contract import Answer, Pass, operation
 
 blueprint = Blueprint("videos", __name__, url_prefix="/api/v1")
 
@@ -30,30 +34,36 @@ class Page(BaseModel):
     everyone: bool = False
 
 
-class Change(http.Body):
+SEEN: JsonDict = {"pattern": r"\S"}  # said, but not checked here: the service says it better
+
+
+class VideoChange(http.Body):
     """What to change of a video; what isn't named stays."""
 
-    title: Annotated[str, Field(min_length=1, max_length=uploads.TITLE_MAX)] | None = None
+    title: (
+        Annotated[str, Field(min_length=1, max_length=uploads.TITLE_MAX, json_schema_extra=SEEN)] | None
+    ) = None
     visibility: Annotated[Visibility, Field(strict=False)] | None = None
     priority: Annotated[Priority, Field(strict=False)] | None = None
 
 
-class Grant(http.Body):
+class PlaybackWish(http.Body):
     """How long a playback link is to be good, in seconds; `cookie` gives it to this browser as well."""
 
-    lifetime_s: Annotated[int, Field(ge=60, le=30 * 86400)] = 6 * 3600
+    lifetime_s: Annotated[int, Field(ge=60, le=30 * 86400), http.WHOLE] = 6 * 3600
     cookie: bool = False
 
 
 class EventPage(BaseModel):
     """Which events to list."""
 
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     limit: Limit = 100
     key: str | None = None
 
 
 @blueprint.get("/videos")
+@operation(Action.READ_VIDEO, query=Page, gives={200: shapes.VideoList}, errors=(VideoNotFound,))
 def list_videos() -> Response:
     """List the account's videos, newest first; `next` is what to send as `before`."""
     account, query = tokens.account(), http.read_query(Page)
@@ -66,6 +76,7 @@ def list_videos() -> Response:
 
 
 @blueprint.get("/videos/<video_id>")
+@operation(Action.READ_VIDEO, gives={200: Answer(shapes.Video, headers=("ETag",))})
 def get_video(video_id: str) -> Response:
     """Describe a video, and how far its encode is."""
     video = library.get(http.platform(), tokens.account(), video_id)
@@ -73,18 +84,30 @@ def get_video(video_id: str) -> Response:
 
 
 @blueprint.patch("/videos/<video_id>")
+@operation(
+    Action.CHANGE_VIDEO,
+    body=VideoChange,
+    sends=("If-Match",),
+    gives={200: Answer(shapes.Video, headers=("ETag",))},
+    errors=(PreconditionFailed,),
+)
 def change_video(video_id: str) -> Response:
     """Change a video's title, visibility or priority; with If-Match only if nobody else did since."""
-    account, wish = tokens.account(), http.read_json(Change)
+    account, wish = tokens.account(), http.read_json(VideoChange)
     wishes = wish.model_dump(exclude_unset=True, exclude_none=True)
     revision = http.read_revision()
     return _answer(library.change(http.platform(), account, video_id, wishes, revision, g.request_id))
 
 
 @blueprint.post("/videos/<video_id>/playback")
+@operation(
+    Action.READ_VIDEO,
+    body=PlaybackWish,
+    gives={201: Answer(shapes.Playback, headers=("Set-Cookie",))},
+)
 def grant_playback(video_id: str) -> Response:
     """Give a link that plays a video for a while, whatever its visibility."""
-    account, wish = tokens.account(), http.read_json(Grant)
+    account, wish = tokens.account(), http.read_json(PlaybackWish)
     granted = rights.grant(http.platform(), account, video_id, wish.lifetime_s)
     response = http.answer(bodies.grant(granted, http.base_url()), 201)
     if wish.cookie:
@@ -93,6 +116,7 @@ def grant_playback(video_id: str) -> Response:
 
 
 @blueprint.delete("/videos/<video_id>/playback")
+@operation(Action.CHANGE_VIDEO, gives={204: None})
 def revoke_playback(video_id: str) -> Response:
     """Make all links that were given for a video worthless."""
     rights.revoke(http.platform(), tokens.account(), video_id, g.request_id)
@@ -100,6 +124,7 @@ def revoke_playback(video_id: str) -> Response:
 
 
 @blueprint.delete("/videos/<video_id>")
+@operation(Action.CHANGE_VIDEO, sends=("If-Match",), gives={204: None}, errors=(PreconditionFailed,))
 def delete_video(video_id: str) -> Response:
     """Remove a video and all its files."""
     library.remove(http.platform(), tokens.account(), video_id, g.request_id, http.read_revision())
@@ -107,6 +132,7 @@ def delete_video(video_id: str) -> Response:
 
 
 @blueprint.get("/events")
+@operation(Action.OPERATE, query=EventPage, gives={200: shapes.EventList})
 def list_events() -> Response:
     """List what happened, oldest first, to operators; `next` is what to send as `after`."""
     account, query = tokens.account(), http.read_query(EventPage)
@@ -116,12 +142,14 @@ def list_events() -> Response:
 
 
 @blueprint.get("/asyncapi.json")
+@operation(Pass.NOTHING, "get_asyncapi", gives={200: Answer({"type": "object"})})
 def show_asyncapi() -> Response:
     """Give the AsyncAPI document of all events."""
     return http.answer(event_schemas.asyncapi())
 
 
 @blueprint.get("/events/lag")
+@operation(Action.OPERATE, "get_event_lag", gives={200: shapes.Lags})
 def show_lag() -> Response:
     """Tell operators how many events wait for Kafka and webhooks, and for how long."""
     return http.answer(bodies.lags(lag.show(http.platform(), tokens.account())))
@@ -134,7 +162,7 @@ def _answer(video: Video) -> Response:
     return response
 
 
-def describe(video: Video) -> dict[str, Any]:
+def describe(video: Video) -> shapes.Video:
     """Describe a video as every answer and stream does."""
     offered = downloads.on_offer(http.platform(), video)
     return bodies.video(video, http.base_url(), progress.measure(http.platform(), video), offered)

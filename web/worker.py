@@ -22,6 +22,7 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 from gunicorn.workers.gthread import ThreadWorker
+from werkzeug.http import HTTP_STATUS_CODES
 
 from web import problems
 
@@ -59,12 +60,13 @@ def status_of(error: Exception) -> HTTPStatus:
 
 def answer(status: HTTPStatus) -> bytes:
     """Give a whole answer; it says nothing of the request, which may hold anything."""
-    title = status.phrase
-    body = problems.body(status, title.lower().replace(" ", "_"), title, EXPLAINED, uuid.uuid4().hex)
+    title, request_id = HTTP_STATUS_CODES[status], uuid.uuid4().hex
+    body = problems.body(status, problems.code_of(title), title, EXPLAINED, request_id)
     head = [
         f"HTTP/1.1 {status.value} {title}",
         f"Content-Type: {problems.MEDIA_TYPE}",
         f"Content-Length: {len(body)}",
+        f"X-Request-ID: {request_id}",
         "Connection: close",
         "",
         "",

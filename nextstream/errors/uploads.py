@@ -42,6 +42,12 @@ class UploadExpired(UploadGone):
     code = "upload_expired"
 
 
+class TusVersionRefused(NextStreamError):
+    """Send Tus-Resumable: 1.0.0."""
+
+    code, status = "tus_version_refused", 412
+
+
 class UploadLocked(NextStreamError):
     """Another request is writing this upload just now; try again shortly."""
 

@@ -33,7 +33,9 @@ PAGE = 100
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1024
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{2,63}")
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{2,63}$"  # kept in lower case
+
+_NAME = re.compile(NAME)
 
 
 def ensure_operator(platform: Platform) -> str | None:

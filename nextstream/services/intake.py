@@ -15,7 +15,9 @@ from nextstream.domain.plan import PROBE
 from nextstream.domain.video import NO_WISHES, Failure, State, Video, Wishes
 from nextstream.errors import (
     NextStreamError,
+    QuotaExceeded,
     SourceNotVideo,
+    TooManyUploads,
     UploadTooLarge,
     VideoNotFound,
 )
@@ -26,6 +28,7 @@ log = structlog.get_logger()
 
 TITLE_MAX = 200
 FILENAME_MAX = 255
+REFUSALS = (QuotaExceeded, TooManyUploads, UploadTooLarge)  # of whatever would add to an account
 
 
 def check(platform: Platform, owner: Account, size_bytes: int | None) -> None:
