@@ -44,7 +44,10 @@ LEFT_OUT = {
         "for browsers, by Uppy; a program is as fast by tus",
     ),
     **dict.fromkeys(("list_public_keys",), "for services that check tokens themselves"),
-    **dict.fromkeys(("get_openapi", "get_health", "get_readiness"), "for tools, not for programs"),
+    **dict.fromkeys(
+        ("get_openapi", "get_asyncapi", "get_health", "get_readiness"), "for tools, not for programs"
+    ),
+    **dict.fromkeys(("get_event_lag",), "for operators, who have it in doctor and in their alerts"),
 }
 # What players fetch; Video.playback and Ticket have the addresses.
 PLAYED = re.compile(r"(/p/\{\})?/v/\{\}/|/p/\{\}/v/")
