@@ -90,30 +90,19 @@ def _page(item: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 def _tell() -> dict[str, Any]:
     """Give the examples of answers."""
-    video = bodies.video(_video, URL, None, (_rung,))
+    return {**_of_accounts(), **_of_uploads(), **_of_videos(), **_of_the_server()}
+
+
+def _of_accounts() -> dict[str, Any]:
     account, key = account_bodies.account(_account), account_bodies.api_key(_key)
     managed = account_bodies.account_to_operator(_account)
-    hook, sent = bodies.webhook(_webhook), bodies.delivery(_delivery)
-    multipart = {"key": f"videos/{VIDEO_ID}/source", "video_id": VIDEO_ID}
-    public = {"kid": "k1", "kty": "OKP", "crv": "Ed25519", "x": "x" * 43, "alg": "EdDSA", "use": "sig"}
     return {
         "Account": account,
         "AccountList": _page(managed, next=None),
         "ApiKeyList": _page(key),
         "AuditList": _page(account_bodies.audit_entry(AuditEntry(17, _deed)), next=17),
-        "CompletedMultipart": {**multipart, "location": f"{URL}/api/v1/videos/{VIDEO_ID}"},
         "CookieLogin": {"expires_in": 900, "account": account},
-        "Delivery": sent,
-        "DeliveryList": _page(sent, next=None),
-        "DirectUpload": {
-            "video_id": VIDEO_ID,
-            "url": f"{URL}/api/v1/uploads/direct/{_secret}",
-            "expires_at": LATER.isoformat(),
-        },
         "EndedSessions": {"sessions_ended": 2},
-        "EventList": _page(bodies.event(OutboxEntry(41, _event, sent=True)), next=41),
-        "Health": {"status": "alive"},
-        "Lags": bodies.lags(Lags(Lag(2, 0.4), Lag(0, 0.0), Lag(0, 0.0))),
         "Login": {
             "access_token": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",  # nosec B105
             "refresh_token": f"nsr_{SESSION_ID * 2}_{'0' * 64}",
@@ -122,25 +111,52 @@ def _tell() -> dict[str, Any]:
             "scope": " ".join(_scopes),
         },
         "ManagedAccount": managed,
-        "Multipart": {**multipart, "uploadId": VIDEO_ID},
         "NewApiKey": {**key, "key": f"ns_{_key.id}_{_secret}"},
-        "NewWebhook": {**hook, "secret": "whsec_c2VjcmV0IG9mIHRoZSBob3VzZQ=="},  # nosec B105
-        "Nothing": {},
-        "Playback": bodies.grant(Grant(_video, "WyJ2Il0.sig", LATER), URL),
-        "PublicKeys": {"keys": [public]},
         "Quotas": account_bodies.quota(Quota(10**10, 0, 5), Usage(3_400_000, 10.0, 1)),
-        "Readiness": {"status": "ready", "checks": {"database": "ok", "storage": "ok"}},
+        "SessionList": _page(account_bodies.session(_session, SESSION_ID)),
+    }
+
+
+def _of_uploads() -> dict[str, Any]:
+    multipart = {"key": f"videos/{VIDEO_ID}/source", "video_id": VIDEO_ID}
+    return {
+        "CompletedMultipart": {**multipart, "location": f"{URL}/api/v1/videos/{VIDEO_ID}"},
+        "DirectUpload": {
+            "video_id": VIDEO_ID,
+            "url": f"{URL}/api/v1/uploads/direct/{_secret}",
+            "expires_at": LATER.isoformat(),
+        },
+        "Multipart": {**multipart, "uploadId": VIDEO_ID},
         "ReceivedUpload": {"video_id": VIDEO_ID, "size_bytes": 3_400_000},
         "SentPart": {"PartNumber": 1, "Size": 5_242_880, "ETag": '"5d41402a"'},
-        "SessionList": _page(account_bodies.session(_session, SESSION_ID)),
         "SignedPart": {"url": "https://s3.example.org/media/part?X-Amz-Signature=0", "expires": 3600},
-        "Subtitles": bodies.subtitles(
-            Rendition("s1", "wvtt", 1000, "", (), language="de", is_uploaded=True)
-        ),
-        "Video": video,
-        "VideoList": _page(
-            bodies.video(replace(_video, state=State.ENCODING), URL, _encoding), next=VIDEO_ID
-        ),
+    }
+
+
+def _of_videos() -> dict[str, Any]:
+    encoding = bodies.video(replace(_video, state=State.ENCODING), URL, _encoding)
+    german = Rendition("s1", "wvtt", 1000, "", (), language="de", is_uploaded=True)
+    return {
+        "Playback": bodies.grant(Grant(_video, "WyJ2Il0.sig", LATER), URL),
+        "Subtitles": bodies.subtitles(german),
+        "Video": bodies.video(_video, URL, None, (_rung,)),
+        "VideoList": _page(encoding, next=VIDEO_ID),
+    }
+
+
+def _of_the_server() -> dict[str, Any]:
+    hook, sent = bodies.webhook(_webhook), bodies.delivery(_delivery)
+    public = {"kid": "k1", "kty": "OKP", "crv": "Ed25519", "x": "x" * 43, "alg": "EdDSA", "use": "sig"}
+    return {
+        "Delivery": sent,
+        "DeliveryList": _page(sent, next=None),
+        "EventList": _page(bodies.event(OutboxEntry(41, _event, sent=True)), next=41),
+        "Health": {"status": "alive"},
+        "Lags": bodies.lags(Lags(Lag(2, 0.4), Lag(0, 0.0), Lag(0, 0.0))),
+        "NewWebhook": {**hook, "secret": "whsec_c2VjcmV0IG9mIHRoZSBob3VzZQ=="},  # nosec B105
+        "Nothing": {},
+        "PublicKeys": {"keys": [public]},
+        "Readiness": {"status": "ready", "checks": {"database": "ok", "storage": "ok"}},
         "Webhook": hook,
         "WebhookList": _page(hook),
         "WorkerList": _page(bodies.worker(Worker("media@a", 4, NOW))),
