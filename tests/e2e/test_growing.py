@@ -23,7 +23,12 @@ from tests.e2e import player
 from tests.e2e.player import Viewer
 from tests.sites import PASSWORD, Client, Site
 
-pytestmark = [pytest.mark.xdist_group("growing"), pytest.mark.usefixtures("chromium")]
+PATIENCE_S = 400  # a machine that runs all tests at once encodes slowly
+pytestmark = [
+    pytest.mark.xdist_group("growing"),
+    pytest.mark.usefixtures("chromium"),
+    pytest.mark.timeout(900),
+]
 
 SECONDS = 33
 PIECE_EVERY_S = 3.0
@@ -135,7 +140,7 @@ def test_our_page_plays_from_the_start_to_the_end_while_the_rest_is_encoding(
         assert page.get_by_role("button", name="Cancel").is_visible()
         with encode.going_on():
             page.evaluate("() => { document.querySelector('video').playbackRate = 2; }")
-            viewer.play_to_end(wait_s=180)
+            viewer.play_to_end(wait_s=PATIENCE_S)
         page.wait_for_function("() => !document.querySelector('#encoding').textContent")
         for kind, spans in viewer.ranges().items():
             assert len(spans) == 1, kind
@@ -240,7 +245,8 @@ def test_players_start_at_the_beginning_and_go_on_to_the_end(
             page.wait_for_function("() => window.begun !== null", timeout=60_000)
             assert page.evaluate("() => window.begun") < 0.5
             page.wait_for_function(
-                f"() => document.querySelector('video').currentTime > {SECONDS - 0.5}", timeout=180_000
+                f"() => document.querySelector('video').currentTime > {SECONDS - 0.5}",
+                timeout=1000 * PATIENCE_S,
             )
         page.wait_for_function("() => document.querySelector('video').ended", timeout=60_000)
         assert page.evaluate("() => document.querySelector('video').duration") == pytest.approx(
