@@ -63,6 +63,9 @@ class Installation:
         headers, deadline = self.headers(), time.monotonic() + wait_s
         while time.monotonic() < deadline:
             answer = requests.get(f"{self.url}/api/v1/videos/{video_id}", headers=headers, timeout=30)
+            if answer.status_code == 401:  # the token's quarter of an hour is over
+                headers = self.headers()
+                continue
             if answer.json()["state"] in ("ready", "failed", "cancelled"):
                 return dict(answer.json())
             time.sleep(every_s)
