@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
+from http.client import HTTPResponse
 
-from tests.sites import Client, Site, parse, problem
+from tests.sites import Client, Site, problem
 
 HEADER = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
 
@@ -47,8 +49,10 @@ def test_a_file_that_is_still_coming_in_is_not_taken_twice(site: Site) -> None:
         assert (repeat.status_code, problem(repeat)["code"]) == (409, "request_running")
         assert int(repeat.headers["Retry-After"]) > 0
         connection.sendall(b"x" * 999_000)
-        status, body = parse(connection.recv(65536))
-    assert (status, body["size_bytes"]) == (201, 1_000_000)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        body = json.load(answer)
+    assert (answer.status, body["size_bytes"]) == (201, 1_000_000)
     repeat = user.put(
         "/api/v1/uploads/clip.mp4", data=b"x" * 1_000_000, headers={"Idempotency-Key": "k"}
     )
