@@ -35,9 +35,9 @@ def measure(platform: Platform) -> Lags:
     now = platform.clock.now()
     with platform.database.transaction() as tx:
         return Lags(
-            _lag(tx.outbox.backlog(), now),
-            _lag(tx.outbox.behind(tx.webhooks.place()), now),
-            _lag(tx.webhooks.backlog(now), now),
+            of(tx.outbox.backlog(), now),
+            of(tx.outbox.behind(tx.webhooks.place()), now),
+            of(tx.webhooks.backlog(now), now),
         )
 
 
@@ -47,6 +47,7 @@ def show(platform: Platform, account: Account) -> Lags:
     return measure(platform)
 
 
-def _lag(backlog: Backlog, now: datetime) -> Lag:
+def of(backlog: Backlog, now: datetime) -> Lag:
+    """Tell how far behind a backlog is at a time."""
     waited = now - backlog.since if backlog.since else None
     return Lag(backlog.count, max(0.0, waited.total_seconds()) if waited else 0.0)

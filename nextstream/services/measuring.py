@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 import structlog
 
@@ -11,8 +10,8 @@ from nextstream.domain import metrics
 from nextstream.domain.plan import Kind
 from nextstream.domain.video import State, Video
 from nextstream.errors import QueueUnavailable
-from nextstream.ports import Backlog, Platform, Task
-from nextstream.services import fleet
+from nextstream.ports import Platform, Task
+from nextstream.services import fleet, lag
 
 log = structlog.get_logger()
 
@@ -53,7 +52,8 @@ def measure(platform: Platform) -> None:
     with platform.database.transaction() as tx:
         pieces = tx.pieces.count()
         workers = fleet.present(tx, now)
-        outbox, deliveries = tx.outbox.backlog(), tx.webhooks.backlog(now)
+        outbox = lag.of(tx.outbox.backlog(), now)
+        deliveries = lag.of(tx.webhooks.backlog(now), now)
     gauge = platform.metrics.set
     for state, count in pieces.items():
         gauge(metrics.PIECES, count, state=state)
@@ -61,9 +61,9 @@ def measure(platform: Platform) -> None:
     gauge(metrics.SLOTS, sum(worker.slots for worker in workers))
     gauge(metrics.SLOTS_BUSY, pieces.get("running", 0))
     gauge(metrics.OUTBOX_EVENTS, outbox.count)
-    gauge(metrics.OUTBOX_AGE, _age_s(outbox, now))
+    gauge(metrics.OUTBOX_AGE, outbox.oldest_s)
     gauge(metrics.WEBHOOKS_WAITING, deliveries.count)
-    gauge(metrics.WEBHOOKS_AGE, _age_s(deliveries, now))
+    gauge(metrics.WEBHOOKS_AGE, deliveries.oldest_s)
     _measure_queues(platform)
     gauge(metrics.MEASURED_AT, now.timestamp())
 
@@ -81,7 +81,3 @@ def _measure_queues(platform: Platform) -> None:
 def _since_upload_s(platform: Platform, video: Video) -> float:
     began = video.state_times.get(State.UPLOADED)
     return (platform.clock.now() - began).total_seconds() if began else 0.0
-
-
-def _age_s(backlog: Backlog, now: datetime) -> float:
-    return max(0.0, (now - backlog.since).total_seconds()) if backlog.since else 0.0
