@@ -9,12 +9,12 @@ from pydantic import Field
 from werkzeug.exceptions import UnsupportedMediaType
 
 from nextstream.domain.access import Action
-from nextstream.domain.video import Encryption, Options, Wishes
 from nextstream.errors import OffsetConflict, UploadIncomplete, WrongState
 from nextstream.ports import Upload
 from nextstream.services import direct_uploads, intake, resumable
 from web import http, idempotency, tokens, tus, upload_shapes
 from web.contract import Answer, Media, Pass, operation
+from web.wishes import Asked
 
 PREFIX = "/api/v1/uploads/direct"
 
@@ -22,14 +22,12 @@ blueprint = Blueprint("direct", __name__, url_prefix=PREFIX)
 blueprint.register_error_handler(OffsetConflict, tus.tell_offset)
 
 
-class DirectWish(http.Body):
+class DirectWish(Asked, http.Body):
     """What a backend wants a URL for."""
 
-    title: str | None = None
     filename: str = "video"
     max_bytes: Annotated[int, Field(ge=0), http.WHOLE] | None = None
     expires_s: Annotated[int, Field(ge=1), http.WHOLE] | None = None
-    encryption: Annotated[Encryption, Field(strict=False)] | None = None
 
 
 @blueprint.post("")
@@ -51,7 +49,7 @@ def create() -> Response:
         max_bytes=order.max_bytes,
         expires_s=order.expires_s,
         request_id=g.request_id,
-        encode=Wishes(options=Options(encryption=order.encryption)),
+        asked=order.wishes,
     )
     upload, secret = direct_uploads.create(http.platform(), owner, wish)
     url = f"{http.base_url()}{PREFIX}/{secret}"

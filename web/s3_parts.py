@@ -22,6 +22,7 @@ from nextstream.ports import Upload
 from nextstream.services import intake, presigned, resumable
 from web import http, idempotency, tokens, upload_shapes
 from web.contract import operation
+from web.wishes import Asked
 
 blueprint = Blueprint("s3_parts", __name__, url_prefix="/api/v1/uploads/s3/multipart")
 
@@ -29,9 +30,10 @@ OPEN = (NotFound, UploadGone, UploadExpired, UploadLocked)  # of an upload that 
 
 
 class FileFacts(BaseModel):
-    """What Uppy says of a file; only its name counts here."""
+    """What Uppy says of a file, with the fields of `metadata` that its page lets through."""
 
     filename: str = "video"
+    metadata: Asked = Asked()
 
 
 @blueprint.post("")
@@ -46,7 +48,14 @@ class FileFacts(BaseModel):
 def create() -> Response:
     """Begin an upload; the key is ours, and the upload's id is its video's."""
     owner, file = tokens.uploader(), http.read_json(FileFacts)
-    wish = resumable.Wish(length=None, filename=file.filename, request_id=g.request_id)
+    asked = file.metadata
+    wish = resumable.Wish(
+        length=None,
+        filename=file.filename,
+        title=asked.title,
+        request_id=g.request_id,
+        asked=asked.wishes,
+    )
     upload = presigned.create(http.platform(), owner, wish)
     return http.answer({"key": upload.key, "uploadId": upload.id, "video_id": upload.id})
 

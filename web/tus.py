@@ -14,7 +14,6 @@ from nextstream.domain import tus
 from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
 from nextstream.domain.uploading import Stage
-from nextstream.domain.video import Encryption, Options, Wishes
 from nextstream.errors import (
     BadRequest,
     ChecksumMismatch,
@@ -32,7 +31,7 @@ from nextstream.errors import (
 )
 from nextstream.ports import Upload
 from nextstream.services import intake, resumable
-from web import http, idempotency, problems, tokens, upload_slots, wire
+from web import http, idempotency, problems, tokens, upload_slots, wire, wishes
 from web.contract import Answer, Media, Pass, operation
 
 if TYPE_CHECKING:
@@ -228,15 +227,16 @@ def _wish(owner: Account) -> resumable.Wish:
             resumable.find(http.platform(), owner, upload_id)
         except NextStreamError as error:
             raise BadRequest("One of the partial uploads doesn't exist.") from error
+    asked = wishes.read(facts)
     return resumable.Wish(
         length=length(is_final=bool(partials)),
         filename=facts.get("filename") or facts.get("name") or "video",
-        title=facts.get("title"),
+        title=asked.title,
         metadata=header,
         concat=concat,
         partials=partials,
         request_id=g.request_id,
-        encode=Wishes(options=Options(encryption=http.read_word(facts, "encryption", Encryption))),
+        asked=asked.wishes,
     )
 
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, request
-from pydantic import BaseModel
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
-from nextstream.domain.video import Encryption, Options, Priority, Video, Wishes
+from nextstream.domain.video import Encryption, Priority, Video, Visibility
 from nextstream.errors import (
     AddressRefused,
     ServerBusy,
@@ -21,8 +20,9 @@ from nextstream.errors import (
     UploadTooLarge,
 )
 from nextstream.services import imports, intake, library, resumable, uploads
-from web import bodies, http, idempotency, multipart, shapes, tokens, upload_slots, wire
+from web import bodies, http, idempotency, multipart, shapes, tokens, upload_slots, wire, wishes
 from web.contract import Answer, Media, operation
+from web.wishes import Asked
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
@@ -35,69 +35,58 @@ FORM = {
     "type": "object",
     "properties": {
         "title": {"type": "string"},
+        "visibility": {"enum": [*Visibility]},
+        "priority": {"enum": [*Priority]},
+        "encryption": {"enum": [*Encryption]},
         "file": {"type": "string", "format": "binary"},
     },
     "required": ["file"],
 }
 
 
-class About(BaseModel):
-    """What a video is called, how soon it is wanted, and how it is stored and sent."""
-
-    title: str | None = None
-    priority: Priority = Priority.NORMAL
-    encryption: Encryption | None = None
-
-    @property
-    def wishes(self) -> Wishes:
-        """Give what is asked of the encode."""
-        return Wishes(self.priority, Options(encryption=self.encryption))
-
-
 @blueprint.post("")
 @operation(
     Action.UPLOAD,
     "upload_form",
-    query=About,
+    query=Asked,
     body=Media(("multipart/form-data",), FORM),
     gives={201: Answer(shapes.Video, headers=("Location",))},
     errors=(UnsupportedMediaType, *TAKING),
 )
 @idempotency.once
 def post() -> Response:
-    """Take a form in: the file `file`, and before it, or in the query, a `title`."""
-    owner, about = _admit(None), http.read_query(About)
+    """Take a form in: the file `file`, and before it, or in the query, what is asked of the video."""
+    owner, about = _admit(None), http.read_query(Asked)
     boundary = request.mimetype_params.get("boundary")
     if request.mimetype != "multipart/form-data" or not boundary:
         abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
     form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file")
-    title = about.title or form.fields.get("title")
-    return _receive(owner, form.filename, title, form.blocks, None, g.request_id, about.wishes)
+    asked = wishes.read({**form.fields, **about.model_dump(exclude_none=True)})
+    return _receive(owner, form.filename, asked.title, form.blocks, None, g.request_id, asked.wishes)
 
 
 @blueprint.put("/<filename>")
 @operation(
     Action.UPLOAD,
     "upload_video",
-    query=About,
+    query=Asked,
     body=Media(("application/octet-stream", "video/*")),
     gives={201: Answer(shapes.Video, headers=("Location",))},
     errors=TAKING,
 )
 @idempotency.once
 def put(filename: str) -> Response:
-    """Take the body itself in, as `curl -T FILE` sends it; the query may have a `title`."""
+    """Take the body itself in, as `curl -T FILE` sends it; the query says what is asked of the video."""
     size_bytes = request.content_length
-    owner, about = _admit(size_bytes), http.read_query(About)
+    owner, about = _admit(size_bytes), http.read_query(Asked)
     request_id, wishes = g.request_id, about.wishes
     return _receive(owner, filename, about.title, _blocks(), size_bytes, request_id, wishes)
 
 
-class ImportWish(http.Body):
+class ImportWish(Asked, http.Body):
     """A file to be fetched."""
 
     url: str
-    title: str | None = None
     filename: str = ""
 
 
@@ -118,6 +107,7 @@ def fetch() -> Response:
         filename=wish.filename,
         title=wish.title,
         request_id=g.request_id,
+        asked=wish.wishes,
     )
     upload = imports.begin(http.platform(), owner, wish.url, what)
     return _created(library.get(http.platform(), owner, upload.id), 202)

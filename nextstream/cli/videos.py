@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 from rich.text import Text
 
 from nextstream.cli.bars import encoding, moving
 from nextstream.cli.login import connected
+from nextstream.cli.options import FILE, JSON, PRIORITY, VISIBILITY, WAIT, wishes, words
 from nextstream.cli.shell import command, err, main
 from nextstream.domain.video import State, Visibility
 from nextstream.ports import Order
@@ -22,36 +23,32 @@ from nextstream.remote_settings import Remote
 
 if TYPE_CHECKING:
     from nextstream.client import Client, Video
-
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-WAIT = click.option("--wait", is_flag=True, help="Wait until it is ready, and show how it goes.")
-TITLE = click.option("--title", help="Title; without one it is the file's name.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    from nextstream.client.uploads import Wishes
 
 
 @command(main)
 @click.argument("files", nargs=-1, required=True, type=FILE)
-@TITLE
+@wishes
 @WAIT
-def upload(files: tuple[Path, ...], title: str | None, wait: bool) -> None:  # noqa: FBT001  click's way to give a flag
+def upload(files: tuple[Path, ...], wait: bool, **asked: Unpack[Wishes]) -> None:  # noqa: FBT001  click's way to give a flag
     """Upload each FILE; after Ctrl-C, or a lost connection, the same command goes on."""
     with connected() as client, _batch(client.url, files) as sent:
         for file in files:
             key = str(file.resolve())
             if key not in sent:
                 with moving(file.name) as show:
-                    sent[key] = client.uploads.send(file, title=title, show=show).id
+                    sent[key] = client.uploads.send(file, show=show, **asked).id
             _tell(client, client.videos.get(sent[key]), wait=wait)
 
 
 @command(main)
 @click.argument("url")
-@TITLE
+@wishes
 @WAIT
-def import_(url: str, title: str | None, wait: bool) -> None:  # noqa: FBT001  click's way to give a flag
+def import_(url: str, wait: bool, **asked: Unpack[Wishes]) -> None:  # noqa: FBT001  click's way to give a flag
     """Have the server fetch a video from a URL."""
     with connected() as client:
-        _tell(client, client.uploads.fetch(url, title=title), wait=wait)
+        _tell(client, client.uploads.fetch(url, **asked), wait=wait)
 
 
 @command(main)
@@ -63,12 +60,10 @@ def watch(video_id: str) -> None:
 
 
 @command(main)
-@click.option(
-    "--state", type=click.Choice([each.value for each in State]), help="Only those in this state."
-)
-@click.option("--visibility", type=click.Choice([each.value for each in Visibility]), help="Only those.")
+@click.option("--state", type=words(State), help="Only those in this state.")
+@click.option("--visibility", type=words(Visibility), help="Only those.")
 @click.option("--text", help="Only those with this in their title.")
-@click.option("--order", type=click.Choice([each.value for each in Order]), default=Order.NEWEST.value)
+@click.option("--order", type=words(Order), default=Order.NEWEST.value)
 @click.option("--limit", type=int, default=50, show_default=True, help="How many at most.")
 @JSON
 def list_(
@@ -94,6 +89,36 @@ def show(video_id: str, as_json: bool) -> None:  # noqa: FBT001  click's way to 
     with connected() as client:
         video = client.videos.get(video_id)
     click.echo(_json(video) if as_json else "\n".join(_lines(video)))
+
+
+@command(main)
+@click.argument("video_id", metavar="VIDEO")
+@click.option("--title", help="Its title from now on.")
+@VISIBILITY
+@PRIORITY
+def change(video_id: str, title: str | None, visibility: str | None, priority: str | None) -> None:
+    """Change what is given of a VIDEO."""
+    with connected() as client:
+        asked = {"title": title, "visibility": visibility, "priority": priority}
+        click.echo("\n".join(_lines(client.videos.change(video_id, **asked))))
+
+
+@command(main)
+@click.argument("video_ids", metavar="VIDEO...", nargs=-1, required=True)
+def cancel(video_ids: tuple[str, ...]) -> None:
+    """End the encode of each VIDEO, and remove what it stored; the source stays."""
+    with connected() as client:
+        for video_id in video_ids:
+            click.echo(_line(client.videos.cancel(video_id)))
+
+
+@command(main)
+@click.argument("video_id", metavar="VIDEO")
+@WAIT
+def retry(video_id: str, wait: bool) -> None:  # noqa: FBT001  click's way to give a flag
+    """Do again what failed of a VIDEO."""
+    with connected() as client:
+        _tell(client, client.videos.retry(video_id), wait=wait)
 
 
 @command(main)

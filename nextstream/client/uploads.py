@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypedDict, Unpack
 
 from nextstream.client.errors import ClientError, FileChanged, Refused
 from nextstream.client.transport import Transport, new_key, part, pause_s
 from nextstream.client.unfinished import Begun, Unfinished
-from nextstream.client.values import DirectUpload, Video, read
+from nextstream.client.values import DirectUpload, Priority, Video, Visibility, read
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 BODY_TYPE = "application/offset+octet-stream"
@@ -47,6 +48,15 @@ class _File:
                 self.show(sent, self.size_bytes)
 
 
+class Wishes(TypedDict, total=False):
+    """What every way of upload may ask for; what isn't said, or None, is the server's choice."""
+
+    title: str | None
+    visibility: Visibility | str | None
+    priority: Priority | str | None
+    encryption: Literal["none", "aes-128"] | None
+
+
 class Uploads:
     """Ways for a video to get in; `unfinished` remembers uploads for another run of the program."""
 
@@ -57,20 +67,17 @@ class Uploads:
         self,
         path: Path | str,
         *,
-        title: str | None = None,
-        encryption: str | None = None,
         show: Show = lambda *_: None,
+        **wishes: Unpack[Wishes],
     ) -> Video:
         """Send a file and give its video, which the server then encodes.
 
-        `encryption` is `none` or `aes-128`, else the server's choice. `show` is told the bytes sent and
-        in all; after a cut it begins again at what the server has. Goes on where an earlier call for the
-        same file, unchanged, was when it ended. Raises Refused, Unreachable after some minutes,
-        FileChanged, OSError.
+        `show` is told the bytes sent and in all; after a cut it begins again at what the server has.
+        Goes on where an earlier call for the same file, unchanged, was when it ended. Raises Refused,
+        Unreachable after some minutes, FileChanged, OSError.
         """
         path = Path(path)
-        wishes = {"filename": path.name, "title": title, "encryption": encryption}
-        facts = {name: text for name, text in wishes.items() if text}
+        facts = {name: str(wish) for name, wish in {"filename": path.name, **wishes}.items() if wish}
         video_id = self._send(f"{self._http.url}/api/v1/uploads/tus", path, facts, show)
         return read(Video, self._http.json("GET", f"/api/v1/videos/{part(video_id)}"))
 
@@ -78,30 +85,22 @@ class Uploads:
         """Send a file to a direct upload URL, which needs no login; gives its video's id. As `send`."""
         return self._send(url, Path(path), {}, show)
 
-    def fetch(self, url: str, *, title: str | None = None, filename: str | None = None) -> Video:
+    def fetch(self, url: str, *, filename: str | None = None, **wishes: Unpack[Wishes]) -> Video:
         """Have the server fetch a file from a URL; the video tells how it goes."""
-        wishes = {"url": url, "title": title, "filename": filename}
-        body = {name: value for name, value in wishes.items() if value is not None}
+        body = _said({"url": url, "filename": filename, **wishes})
         return read(Video, self._http.json("POST", "/api/v1/uploads/import", json=body, key=new_key()))
 
     def order(
         self,
         *,
         filename: str = "video",
-        title: str | None = None,
         max_bytes: int | None = None,
         expires_s: int | None = None,
-        encryption: str | None = None,
+        **wishes: Unpack[Wishes],
     ) -> DirectUpload:
         """Get a direct upload URL, to hand to who has the file."""
-        wishes = {
-            "filename": filename,
-            "title": title,
-            "max_bytes": max_bytes,
-            "expires_s": expires_s,
-            "encryption": encryption,
-        }
-        body = {name: value for name, value in wishes.items() if value is not None}
+        limits = {"max_bytes": max_bytes, "expires_s": expires_s}
+        body = _said({"filename": filename, **limits, **wishes})
         answer = self._http.json("POST", "/api/v1/uploads/direct", json=body, key=new_key())
         return read(DirectUpload, answer)
 
@@ -162,6 +161,10 @@ class Uploads:
     def _offset(self, url: str) -> int:
         answer = self._http.call("HEAD", url, headers=VERSION, tries=TRIES)
         return int(answer.headers["Upload-Offset"])
+
+
+def _said(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _is_elsewhere(error: ClientError) -> bool:

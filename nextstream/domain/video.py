@@ -314,9 +314,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What an upload asks of its encode: when it comes, and how it is done."""
+    """What an upload asks of its video: when it is encoded, who may play it, and how it is encoded.
 
-    priority: Priority = Priority.NORMAL
+    None is as for any other video.
+    """
+
+    priority: Priority | None = None
+    visibility: Visibility | None = None
     options: Options = Options()
 
 

@@ -12,7 +12,15 @@ from nextstream.domain.access import Action, demand
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
 from nextstream.domain.plan import PROBE
-from nextstream.domain.video import NO_WISHES, Failure, State, Video, Wishes
+from nextstream.domain.video import (
+    NO_WISHES,
+    Failure,
+    Priority,
+    State,
+    Video,
+    Visibility,
+    Wishes,
+)
 from nextstream.errors import (
     NextStreamError,
     QuotaExceeded,
@@ -69,7 +77,8 @@ def add_video(
         created_at=now,
         request_id=request_id,
         state_times={State.CREATED: now},
-        priority=wishes.priority,
+        priority=wishes.priority or Priority.NORMAL,
+        visibility=wishes.visibility or Visibility.UNLISTED,
         options=wishes.options,
         traceparent=platform.tracer.context(),
     )

@@ -58,7 +58,7 @@ class Wish:
     expires_s: int | None = None
     max_bytes: int | None = None
     request_id: str | None = None
-    encode: Wishes = NO_WISHES
+    asked: Wishes = NO_WISHES
 
 
 def create(platform: Platform, owner: Account, wish: Wish) -> Upload:
@@ -170,7 +170,7 @@ def _create(platform: Platform, owner: Account, wish: Wish) -> Upload:
         quotas.check(platform, tx, owner.id, 0 if wish.partials else length)
         upload = _make(platform, owner, wish, length)
         if not upload.is_partial:
-            about = (wish.filename, wish.title, wish.request_id, wish.encode)
+            about = (wish.filename, wish.title, wish.request_id, wish.asked)
             video = intake.add_video(platform, tx, owner.id, *about)
             tx.videos.save(lifecycle.move(video, State.UPLOADING, platform.clock.now()))
             upload = replace(upload, id=video.id, key=paths.source(video.id))

@@ -125,6 +125,35 @@ def test_videos_are_sent_listed_shown_and_removed(
     assert run(home, "show", one).exit_code == USER_ERROR
 
 
+def test_wishes_go_along_and_can_be_changed(home: dict[str, str], user: Client, tmp_path: Path) -> None:
+    def told(video_id: str) -> dict[str, str]:
+        video = json.loads(run(home, "show", video_id, "--json").stdout)
+        return {name: video[name] for name in ("title", "visibility", "priority")}
+
+    enter(home, user)
+    (tmp_path / "a.mp4").write_bytes(b"film")
+    asked = ("--title", "T", "--visibility", "private", "--priority", "low", "--encryption", "aes-128")
+    (sent,) = ids(run(home, "upload", str(tmp_path / "a.mp4"), *asked))
+    (far,) = ids(run(home, "import", "https://example.org/far.mp4", *asked))
+    wanted = {"title": "T", "visibility": "private", "priority": "low"}
+    assert [told(sent), told(far)] == [wanted, wanted]
+    assert "public" in run(home, "change", sent, "--visibility", "public").stdout
+    assert told(sent) == wanted | {"visibility": "public"}
+    assert run(home, "upload", str(tmp_path / "a.mp4"), "--priority", "now").exit_code == USER_ERROR
+
+
+def test_an_encode_is_cancelled_and_done_again(
+    home: dict[str, str], user: Client, tmp_path: Path
+) -> None:
+    enter(home, user)
+    (tmp_path / "a.mp4").write_bytes(b"film")
+    (video_id,) = ids(run(home, "upload", str(tmp_path / "a.mp4")))
+    assert "cancelled" in run(home, "cancel", video_id).stdout
+    assert ids(run(home, "retry", video_id)) == [video_id]
+    assert user.get(f"/api/v1/videos/{video_id}").json()["state"] != "cancelled"
+    assert run(home, "retry", video_id).exit_code == USER_ERROR
+
+
 def test_a_file_that_is_no_video_is_one_sentence(
     home: dict[str, str], user: Client, tmp_path: Path
 ) -> None:

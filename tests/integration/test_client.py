@@ -179,7 +179,8 @@ def test_direct_uploads_and_imports_begin_videos(open_site: Site, ns: Client, fi
     )
     assert Client("http://127.0.0.1:9").uploads.send_to(order.url, film) == order.video_id
     assert source(open_site, order.video_id) == film.read_bytes()
-    assert ns.uploads.fetch("https://example.org/f.mp4", title="Far").title == "Far"
+    far = ns.uploads.fetch("https://example.org/f.mp4", title="Far", visibility="private")
+    assert (far.title, far.visibility) == ("Far", Visibility.PRIVATE)
 
 
 def test_webhooks_are_managed(open_site: Site, ns: Client) -> None:

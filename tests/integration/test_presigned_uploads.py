@@ -27,8 +27,9 @@ def user(s3_site: Site) -> Client:
     return s3_site.user()
 
 
-def begin(user: Client) -> dict[str, Any]:
-    answer = user.post(PATH, json={"filename": "film.mp4", "type": "video/mp4", "metadata": {}})
+def begin(user: Client, **metadata: str) -> dict[str, Any]:
+    facts = {"filename": "film.mp4", "type": "video/mp4"}
+    answer = user.post(PATH, json={**facts, "metadata": {"name": "film.mp4", **metadata}})
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -59,6 +60,14 @@ def test_a_file_goes_straight_to_the_storage_and_becomes_a_video(user: Client) -
     assert complete(user, upload_id).status_code == 200  # the answer may have been lost
     assert state(user, upload_id) == "uploaded"
     assert user.site.platform.storage.read(f"videos/{upload_id}/source") == body
+
+
+def test_the_metadata_says_what_is_asked_of_the_video(user: Client) -> None:
+    video_id = begin(user, title="A title", visibility="private")["uploadId"]
+    video = user.get(f"/api/v1/videos/{video_id}").json()
+    assert (video["title"], video["visibility"]) == ("A title", "private")
+    refused = user.post(PATH, json={"filename": "f.mp4", "metadata": {"priority": "now"}})
+    assert "priority" in problem(refused)["detail"]
 
 
 def test_a_missing_part_is_told_and_can_be_sent(user: Client) -> None:

@@ -183,34 +183,3 @@ def test_a_key_sealed_by_another_secret_is_told(platform: Platform) -> None:
     client = create_app(replace(platform, settings=settings), "streaming").test_client()
     answer = client.get(f"/v/{video.id}/v1/key")
     assert (answer.status_code, answer.json["code"]) == (500, "key_unreadable")
-
-
-def test_every_way_of_upload_may_choose(platform: Platform) -> None:
-    app = create_app(platform, "auth", "upload").test_client()
-    registered = {"name": "grace", "password": "correct horse battery"}
-    app.post("/api/v1/auth/register", json=registered)
-    token = app.post("/api/v1/auth/login", json=registered).json["access_token"]
-    app.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-    by_tus = {
-        "Tus-Resumable": "1.0.0",
-        "Upload-Length": "4",
-        "Upload-Metadata": "encryption YWVzLTEyOA==",
-    }
-    plain = app.put("/api/v1/uploads/a.mp4?encryption=aes-128", data=b"film")
-    resumed = app.post("/api/v1/uploads/tus", headers=by_tus)
-    direct = app.post("/api/v1/uploads/direct", json={"encryption": "aes-128"})
-    begun = {
-        "PUT": plain.json["id"],
-        "tus": resumed.headers["Location"].rpartition("/")[2],
-        "direct": direct.json["video_id"],
-    }
-    with platform.database.transaction() as tx:
-        chosen = {way: tx.videos.get(video_id).options.encryption for way, video_id in begun.items()}
-    assert chosen == dict.fromkeys(begun, Encryption.AES_128)
-    odd = [
-        app.put("/api/v1/uploads/a.mp4?encryption=rot13", data=b"film"),
-        app.post("/api/v1/uploads/tus", headers=by_tus | {"Upload-Metadata": "encryption cm90MTM="}),
-        app.post("/api/v1/uploads/direct", json={"encryption": "rot13"}),
-    ]
-    assert [answer.status_code for answer in odd] == [400] * 3
-    assert all("aes-128" in answer.json["detail"] for answer in odd)

@@ -101,7 +101,8 @@ SENT = {
     "Upload-Defer-Length": Header("That the length will be told later.", {"const": "1"}),
     "Upload-Length": Header("The file's length in bytes.", _BYTES, example=104857600),
     "Upload-Metadata": Header(
-        "Pairs of a key and a base64 value, by commas: `filename`, `title` and what you like.",
+        "Pairs of a key and a base64 value, by commas: `filename`, `title`, `visibility`, "
+        "`priority`, `encryption` and what you like.",
         {**_TEXT, "maxLength": tus.METADATA_MAX},
         example="filename Y2xpcC5tcDQ=",
     ),
