@@ -79,8 +79,22 @@ class Cutter:
                 continue
             with self._lock:
                 self._pairs |= {client, server}
-            for ends in ((client, server, True), (server, client, False)):
-                threading.Thread(target=self._pass, args=ends, daemon=True).start()
+            threading.Thread(target=self._join, args=(client, server), daemon=True).start()
+
+    def _join(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass bytes both ways until either side ends, and close both.
+
+        A socket that is only shut down goes on taking bytes until its buffer is full, and whoever sends
+        them waits for ever.
+        """
+        back = threading.Thread(target=self._pass, args=(server, client, False), daemon=True)
+        back.start()
+        self._pass(client, server, upwards=True)
+        back.join()
+        with self._lock:
+            self._pairs -= {client, server}
+        client.close()
+        server.close()
 
     def _pass(self, source: socket.socket, sink: socket.socket, upwards: bool) -> None:
         with suppress(OSError):
@@ -170,8 +184,8 @@ def cutting(server: tuple[str, int], cuts: Sequence[int] = ()) -> Iterator[Cutte
         cutter.close()
 
 
-def wait_until(happens: object, wait_s: float = 60) -> None:
+def wait_until(happens: object, wait_s: float = 60, every_s: float = 0.05) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + wait_s
     while not happens() and time.monotonic() < deadline:  # type: ignore[operator]  # a function of any kind
-        time.sleep(0.05)
+        time.sleep(every_s)

@@ -22,7 +22,7 @@ from nextstream.ports import Database, Platform, Upload
 
 log = structlog.get_logger()
 
-LEASE_S = 20.0
+LEASE_S = 10.0  # how long a killed server keeps others from its uploads
 BEAT_EVERY_S = 1.0
 SILENT_S = 3.0  # a client of 50 KB/s sends a block in half of it
 WAIT_S = 6.0  # for a holder whose client is gone to hear of it and note what it has

@@ -186,15 +186,17 @@ def run(house: House, other: str, ways: dict[str, Upload], digest: str, size_mib
         measure(client, "NextStream", size_mib, partial(upload, direct, headers), house, digest)
         cuts = [step * n for n in range(1, CUTS + 1)]
         with tus_clients.cutting(("127.0.0.1", house.port), cuts) as way:
-            killer = threading.Thread(target=kill_half_way, args=(house, way, size_mib * MIB // 2))
+            # Between two cuts: at one, the server has just let go of the upload.
+            at_bytes = cuts[CUTS // 2] + step // 2
+            killer = threading.Thread(target=kill, args=(house, way, at_bytes))
             killer.start()
             bad = partial(upload, way.url + PATH, headers)
             measure(client, "NextStream, bad connection", size_mib, bad, house, digest, way)
             killer.join()
 
 
-def kill_half_way(house: House, way: tus_clients.Cutter, at_bytes: int) -> None:
-    tus_clients.wait_until(lambda: way.passed_bytes >= at_bytes, wait_s=900)
+def kill(house: House, way: tus_clients.Cutter, at_bytes: int) -> None:
+    tus_clients.wait_until(lambda: way.passed_bytes >= at_bytes, 900, 0.005)
     house.starter.submit(house.kill).result()
 
 
