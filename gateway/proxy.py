@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-BLOCK_BYTES = 256 * 1024
+ANSWER_BLOCK_BYTES = 256 * 1024  # one read of a socket each, so there are fewer
 CONNECT_S = 2.0
 SILENCE_S = 60.0  # between two blocks, either way
 FINISH_S = 300.0  # after a body, while the storage puts its parts together
@@ -116,7 +116,7 @@ class Upstream:
         self._admission = Admission(seats)
         place = urllib3.util.parse_url(url)
         self._pool = _Pool(
-            place.host or "", place.port or 80, maxsize=IDLE_CONNECTIONS, blocksize=BLOCK_BYTES
+            place.host or "", place.port or 80, maxsize=IDLE_CONNECTIONS, blocksize=wire.BLOCK_BYTES
         )
 
     def forward(self, environ: WSGIEnvironment, silence_s: float | None = None) -> Response:
@@ -217,7 +217,7 @@ def _body(request: Request, environ: WSGIEnvironment) -> Iterator[bytes]:
     """Give the body in blocks; raises UploadIncomplete, since a server may end a cut one cleanly."""
     stream, received = get_input_stream(environ), 0
     try:
-        while block := stream.read(BLOCK_BYTES):
+        while block := stream.read(wire.BLOCK_BYTES):
             received += len(block)
             yield block
     except wire.BROKEN as error:
@@ -229,9 +229,9 @@ def _body(request: Request, environ: WSGIEnvironment) -> Iterator[bytes]:
 def _blocks(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     """Give an answer's body as it comes; urllib3's own stream waits for whole blocks, and copies."""
     if answer.headers.get("Transfer-Encoding"):
-        yield from answer.stream(BLOCK_BYTES)
+        yield from answer.stream(ANSWER_BLOCK_BYTES)
         return
-    while block := answer.read1(BLOCK_BYTES):
+    while block := answer.read1(ANSWER_BLOCK_BYTES):
         yield block
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PREFIX = "/api/v1/uploads/tus"
-SMALL_BYTES, LARGE_BYTES = 64 * 1024, 1024**2  # of a block from a slow client and from a fast one
-FAST_S = 0.05  # for a block
 
 SPOKEN = ("Tus-Resumable",)
 CREATES = (*SPOKEN, "Upload-Length", "Upload-Defer-Length")
@@ -285,18 +282,12 @@ def write(upload: Upload, offset: int, checksum: tus.Checksum | None) -> Upload:
 
 
 def _blocks() -> Iterator[bytes]:
-    """Give the body as it arrives, and what came of one that breaks off: tus goes on from there.
-
-    Small blocks show that a slow client lives, and large ones cost less of a fast one's time.
-    """
+    """Give the body as it arrives, and what came of one that breaks off: tus goes on from there."""
     limit = http.platform().settings.upload_max_bytes + 1
     request.max_content_length = limit
-    size, asked_at = SMALL_BYTES, time.monotonic()
     try:
-        while block := request.stream.read(size):
-            size = LARGE_BYTES if time.monotonic() - asked_at < FAST_S else SMALL_BYTES
+        while block := request.stream.read(wire.BLOCK_BYTES):
             yield block
-            asked_at = time.monotonic()
     except RequestEntityTooLarge as error:
         raise UploadTooLarge from error
     except wire.BROKEN:

@@ -26,7 +26,6 @@ from web.wishes import Asked
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
 
-BLOCK_BYTES = 256 * 1024
 FORM_MAX_BYTES = 1024**2  # of a form, beside its file
 
 
@@ -135,7 +134,7 @@ def _blocks(besides_bytes: int = 0) -> Iterator[bytes]:
     request.max_content_length = http.platform().settings.upload_max_bytes + besides_bytes + 1
     received = 0
     try:
-        while block := request.stream.read(BLOCK_BYTES):
+        while block := request.stream.read(wire.BLOCK_BYTES):
             received += len(block)
             yield block
     except RequestEntityTooLarge as error:

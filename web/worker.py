@@ -21,10 +21,11 @@ from gunicorn.http.errors import (
     ParseException,
     UnsupportedTransferCoding,
 )
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
-from web import problems
+from web import problems, wire
 
 WRITE_S = 1.0  # a few hundred bytes, which a client that wants them takes at once
 EXPLAINED = "The request isn't well-formed HTTP, or its line or headers are too long."
@@ -40,6 +41,11 @@ OTHERS = {
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Serves as gthread does."""
+
+    def init_process(self) -> None:
+        """Begin, with bodies that are received in blocks of the size that services read."""
+        SocketUnreader.max_body_chunk = wire.BLOCK_BYTES
+        super().init_process()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer a request that no app has seen; what isn't the client's fault is gunicorn's to tell."""
