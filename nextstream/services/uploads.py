@@ -13,7 +13,7 @@ from nextstream.domain import lifecycle, paths
 from nextstream.domain.accounts import Account
 from nextstream.domain.uploading import Stage, part_bytes
 from nextstream.domain.video import NO_WISHES, State, Video, Wishes
-from nextstream.errors import ClaimLost, UploadEmpty, UploadIncomplete
+from nextstream.errors import ClaimLost, UploadEmpty, UploadIncomplete, WrongState
 from nextstream.ports import Platform, Transaction, Upload
 from nextstream.services import intake, measuring, quotas
 from nextstream.services.intake import TITLE_MAX, check
@@ -45,13 +45,15 @@ def receive(
     video, upload, room_bytes = _create(platform, owner, about, size_bytes)
     with ExitStack() as undo:
         undo.push(partial(_give_up, platform, upload))
-        video = _move(platform, video, State.UPLOADING)
+        _begin(platform, video.id)
         checked = _check_blocks(blocks, size_bytes, room_bytes)
         checked = measuring.count_incoming(platform, checked, "request")
         stored = platform.storage.write(upload.key, checked, SOURCE_TYPE)
         with platform.database.transaction() as tx:
             _end(tx, upload, Stage.DONE)
-            video = intake.accept(platform, tx, video, stored.size_bytes)
+            if size_bytes is None:  # others of the same owner's may have come in meanwhile
+                _check_room(platform, tx, owner, stored.size_bytes)
+            video = intake.accept(platform, tx, _wanted(tx, upload.id), stored.size_bytes)
     intake.start(platform, video)
     return video
 
@@ -86,9 +88,27 @@ def _create(
     return video, upload, room_bytes
 
 
-def _move(platform: Platform, video: Video, to: State) -> Video:
+def _begin(platform: Platform, video_id: str) -> None:
     with platform.database.transaction() as tx:
-        return tx.videos.save(lifecycle.move(video, to, platform.clock.now()))
+        video = tx.videos.get(video_id)
+        tx.videos.save(lifecycle.move(video, State.UPLOADING, platform.clock.now()))
+
+
+def _wanted(tx: Transaction, video_id: str) -> Video:
+    """Give a video as it is by now: its title may have been changed since the first byte.
+
+    Raises VideoNotFound and WrongState where it was removed or cancelled.
+    """
+    video = tx.videos.get(video_id)
+    if video.state is not State.UPLOADING:
+        raise WrongState("The video was cancelled while its file came in.")
+    return video
+
+
+def _check_room(platform: Platform, tx: Transaction, owner: Account, size_bytes: int) -> None:
+    room_bytes = quotas.room_bytes(platform, tx, owner.id)
+    if size_bytes > room_bytes:
+        raise intake.too_large(room_bytes)
 
 
 def _check_blocks(blocks: Iterable[bytes], size_bytes: int | None, max_bytes: int) -> Iterator[bytes]:

@@ -209,6 +209,17 @@ def test_a_video_removed_while_it_comes_in_leaves_nothing(
     assert not dispatcher.sent
 
 
+def test_a_title_that_changes_while_the_video_comes_in_doesnt_lose_it(platform: Platform) -> None:
+    def blocks() -> Iterator[bytes]:
+        yield b"fi"
+        library.change(platform, OWNER, only_video(platform).id, {"title": "New"}, None, None)
+        yield b"lm"
+
+    video = uploads.receive(platform, OWNER, "clip.mp4", "Old", blocks(), 4)
+    assert (video.title, video.state) == ("New", State.UPLOADED)
+    assert platform.storage.read(f"videos/{video.id}/source") == b"film"
+
+
 def test_an_error_after_the_upload_was_accepted_takes_nothing_back(platform: Platform) -> None:
     class Broken(MemoryDispatcher):
         def send(self, messages: Sequence[Message]) -> None:
