@@ -17,11 +17,11 @@ NOTHING = Parts()
 class Upload:
     """One upload; its id is its video's, but for a partial upload, which has no video.
 
-    `length` is None until the client says it. `reserved_bytes` count for the owner's quota until the
-    end. `token` fences the one request that may write from others; `asked` tells it that another
-    one waits. `metadata` and `concat` are the client's headers, given back as they came; `sources`
-    the ids of the partial uploads of a final one. `sent_at` is when a worker was last sent for an
-    import, or took it.
+    `length` is None until the client says it. `reserved_bytes`, or the bytes that came where they are
+    more, count for the owner's quota until the end. `token` fences the one request that may write from
+    others; `asked` tells it that another one waits. `metadata` and `concat` are the client's headers,
+    given back as they came; `sources` the ids of the partial uploads of a final one. `sent_at` is when
+    a worker was last sent for an import, or took it.
     """
 
     id: str

@@ -60,6 +60,11 @@ class Wish:
     request_id: str | None = None
     asked: Wishes = NO_WISHES
 
+    @property
+    def most_bytes(self) -> int | None:
+        """Give the bytes that are set aside for it, as far as they are known."""
+        return self.max_bytes if self.length is None else self.length
+
 
 def create(platform: Platform, owner: Account, wish: Wish) -> Upload:
     """Begin an upload, and its video.
@@ -67,7 +72,7 @@ def create(platform: Platform, owner: Account, wish: Wish) -> Upload:
     Raises NotAllowed, UploadTooLarge, QuotaExceeded, TooManyUploads, and BadRequest for partial
     uploads that can't be joined.
     """
-    intake.check(platform, owner, wish.length)
+    intake.check(platform, owner, wish.most_bytes)
     upload = _create(platform, owner, wish)
     if upload.is_final or upload.length == 0:
         upload = upload_ends.complete_soon(platform, upload)
@@ -167,7 +172,7 @@ def _create(platform: Platform, owner: Account, wish: Wish) -> Upload:
     with platform.database.transaction() as tx:
         length = _joined_length(tx, owner, wish) if wish.partials else wish.length
         # The partial uploads of a final one have reserved its bytes already.
-        quotas.check(platform, tx, owner.id, 0 if wish.partials else length)
+        quotas.check(platform, tx, owner.id, 0 if wish.partials else wish.most_bytes)
         upload = _make(platform, owner, wish, length)
         if not upload.is_partial:
             about = (wish.filename, wish.title, wish.request_id, wish.asked)
@@ -190,7 +195,7 @@ def _make(platform: Platform, owner: Account, wish: Wish, length: int | None) ->
         part_bytes=part_bytes(largest if length is None else length),
         length=length,
         stage=Stage.COMPLETING if wish.partials or length == 0 else Stage.OPEN,
-        reserved_bytes=0 if wish.partials else length or wish.max_bytes or 0,
+        reserved_bytes=0 if wish.partials else wish.most_bytes or 0,
         metadata=wish.metadata,
         concat=wish.concat,
         sources=wish.partials,
@@ -265,17 +270,22 @@ def _limit(platform: Platform, tx: Transaction, upload: Upload) -> int:
 
 
 def _note(platform: Platform, hold: Hold, noted: Upload, grown: Upload) -> Upload:
-    """Note what is durable, and only then remove the tail before; raises ClaimLost and UploadGone."""
+    """Note what is durable, and only then remove the tail before.
+
+    Raises ClaimLost, UploadGone, and UploadTooLarge where other uploads filled the quota meanwhile.
+    """
     hold.check()
     is_whole = grown.offset == grown.length
     grown = replace(
         grown,
         stage=Stage.COMPLETING if is_whole else Stage.OPEN,
-        reserved_bytes=max(grown.reserved_bytes, grown.offset),
         expires_at=_expires_at(platform, platform.clock.now()),
     )
     with platform.database.transaction() as tx:
         upload_ends.check_wanted(tx, grown)
+        limit = _limit(platform, tx, noted)
+        if grown.offset > limit:
+            raise intake.too_large(limit)
         tx.uploads.save(grown)
     if noted.parts.tail_key and noted.parts.tail_key != grown.parts.tail_key:
         with suppress(StorageError):  # it goes with the others when the upload is complete

@@ -186,3 +186,12 @@ def test_usage_counts_what_is_stored_and_what_is_reserved(database: Database, up
     with database.transaction() as tx:
         assert tx.uploads.usage("owner") == Usage(27, 22.5, 1)
         assert tx.uploads.usage("nobody") == Usage(0, 0, 0)
+
+
+def test_usage_counts_bytes_that_came_beyond_what_was_reserved(database: Database) -> None:
+    come = Parts(5 * 1024**3, "m")  # more than 32 bits
+    with database.transaction() as tx:
+        tx.uploads.add(replace(UPLOAD, id="u1", reserved_bytes=0, parts=come))
+        tx.uploads.add(replace(UPLOAD, id="u2", reserved_bytes=30, parts=Parts(4, "m")))
+        tx.uploads.add(replace(UPLOAD, id="u3", stage=Stage.DONE, reserved_bytes=0, parts=come))
+        assert tx.uploads.usage("owner").size_bytes == 5 * 1024**3 + 30

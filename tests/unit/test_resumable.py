@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +24,15 @@ from nextstream.errors import (
     UploadTooLarge,
 )
 from nextstream.ports import Platform, Upload
-from nextstream.services import encodes, library, quotas, resumable, upload_ends, uploads
+from nextstream.services import (
+    direct_uploads,
+    encodes,
+    library,
+    quotas,
+    resumable,
+    upload_ends,
+    uploads,
+)
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
 FILM = b"film" * 25
@@ -108,6 +116,59 @@ def test_an_upload_without_a_length_ends_at_the_quota(platform: Platform) -> Non
     upload = create(tight, None)
     with pytest.raises(UploadTooLarge):
         resumable.write(tight, upload, 0, [b"x" * 100, b"x" * 100], None)
+
+
+def test_uploads_without_a_length_dont_fill_a_quota_twice(platform: Platform) -> None:
+    tight = limited(platform, quota_bytes=150)
+    slow, fast = create(tight, None), create(tight, None)
+
+    def blocks() -> Iterator[bytes]:
+        yield FILM
+        write(tight, fast, 0, FILM)
+
+    with pytest.raises(UploadTooLarge):
+        resumable.write(tight, slow, 0, blocks(), None)
+    assert quotas.stand(tight, OWNER)[1].size_bytes == 100
+
+
+def test_requests_without_a_length_dont_fill_a_quota_twice(platform: Platform) -> None:
+    tight = limited(platform, quota_bytes=150)
+
+    def blocks() -> Iterator[bytes]:
+        yield FILM
+        uploads.receive(tight, OWNER, "fast.mp4", None, [FILM], None)
+
+    with pytest.raises(UploadTooLarge):
+        uploads.receive(tight, OWNER, "slow.mp4", None, blocks(), None)
+    assert quotas.stand(tight, OWNER)[1].size_bytes == 100
+
+
+@pytest.mark.parametrize(
+    ("limit", "refusal"), [("quota_bytes", QuotaExceeded), ("upload_max_bytes", UploadTooLarge)]
+)
+def test_a_direct_url_is_for_no_more_than_its_owner_could_send(
+    platform: Platform, limit: str, refusal: type[NextStreamError]
+) -> None:
+    tight = limited(platform, **{limit: 150})
+    with pytest.raises(refusal):
+        direct_uploads.create(tight, OWNER, resumable.Wish(None, max_bytes=151))
+    direct_uploads.create(tight, OWNER, resumable.Wish(None, max_bytes=150))
+
+
+def test_a_direct_url_takes_a_file_of_unknown_length_in_several_requests(platform: Platform) -> None:
+    upload, secret = direct_uploads.create(platform, OWNER, resumable.Wish(None))
+    write(platform, upload, 0, FILM)
+    upload = write(platform, direct_uploads.find(platform, secret), 100, FILM)
+    done = resumable.look(platform, resumable.declare(platform, upload, 200))
+    assert (done.stage, platform.storage.read(done.key)) == (Stage.DONE, 2 * FILM)
+
+
+def test_a_direct_url_takes_what_was_ordered_and_no_more_in_several_requests(platform: Platform) -> None:
+    upload, _ = direct_uploads.create(platform, OWNER, resumable.Wish(None, max_bytes=150))
+    write(platform, upload, 0, FILM)
+    full = write(platform, upload, 100, FILM[:50])
+    with pytest.raises(UploadTooLarge):
+        write(platform, full, 150, b"x")
 
 
 def test_uploads_under_way_are_counted(platform: Platform) -> None:

@@ -9,8 +9,11 @@ from fractions import Fraction
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     ColumnElement,
     Connection,
+    case,
+    cast,
     delete,
     func,
     insert,
@@ -61,8 +64,10 @@ class SqlUploads:
             self._connection.execute(select(lock))
         table, videos = self._table, tables.videos
         open_ones = (table.c.owner_id == owner_id, table.c.stage.not_in(UNWANTED))
+        come = cast(type_coerce(table.c.parts, JSON)["size_bytes"].as_string(), BigInteger)
+        taken = case((come > table.c.reserved_bytes, come), else_=table.c.reserved_bytes)
         reserved, uploads = self._connection.execute(
-            select(func.coalesce(func.sum(table.c.reserved_bytes), 0), func.count()).where(*open_ones)
+            select(func.coalesce(func.sum(taken), 0), func.count()).where(*open_ones)
         ).one()
         kept = (videos.c.owner_id == owner_id, videos.c.state.not_in(NO_ROOM))
         stored = self._connection.execute(

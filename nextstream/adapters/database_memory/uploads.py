@@ -50,7 +50,9 @@ class MemoryUploads:
         ]
         stored = sum(v.size_bytes or 0 for v in videos)
         seconds = sum(float(v.source.duration_s) for v in videos if v.source)
-        return Usage(stored + sum(u.reserved_bytes for u in uploads), seconds, len(uploads))
+        return Usage(
+            stored + sum(max(u.reserved_bytes, u.offset) for u in uploads), seconds, len(uploads)
+        )
 
     def take(self, upload_id: str, now: datetime, lease_until: datetime) -> Upload | None:
         """Take the lease."""
