@@ -9,7 +9,7 @@ from pydantic import Field
 from werkzeug.exceptions import UnsupportedMediaType
 
 from nextstream.domain.access import Action
-from nextstream.errors import OffsetConflict, UploadIncomplete, WrongState
+from nextstream.errors import OffsetConflict, UploadEmpty, UploadIncomplete, WrongState
 from nextstream.ports import Upload
 from nextstream.services import direct_uploads, intake, resumable
 from web import http, idempotency, tokens, tus, upload_shapes
@@ -81,11 +81,13 @@ def put(secret: str) -> Response:
     platform, length = http.platform(), request.content_length
     upload = direct_uploads.open_(platform, direct_uploads.find(platform, secret), length)
     upload = tus.write(upload, 0, None)
+    if "broke_off" in g or length not in (None, upload.offset):
+        raise UploadIncomplete(detail=f"{upload.offset} of {length or 'unknown'} bytes")
     if length is None:
         upload = resumable.declare(platform, upload, upload.offset)
         upload = resumable.look(platform, upload)
-    elif upload.offset != length:
-        raise UploadIncomplete(detail=f"{upload.offset} of {length} bytes")
+    if not upload.offset:
+        raise UploadEmpty
     return http.answer({"video_id": upload.id, "size_bytes": upload.offset}, 201)
 
 

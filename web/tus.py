@@ -282,7 +282,10 @@ def write(upload: Upload, offset: int, checksum: tus.Checksum | None) -> Upload:
 
 
 def _blocks() -> Iterator[bytes]:
-    """Give the body as it arrives, and what came of one that breaks off: tus goes on from there."""
+    """Give the body as it arrives, and what came of one that breaks off: tus goes on from there.
+
+    Then `g.broke_off` is there, for who has to know that the end is none.
+    """
     limit = http.platform().settings.upload_max_bytes + 1
     request.max_content_length = limit
     try:
@@ -291,7 +294,7 @@ def _blocks() -> Iterator[bytes]:
     except RequestEntityTooLarge as error:
         raise UploadTooLarge from error
     except wire.BROKEN:
-        return
+        g.broke_off = True
 
 
 def tell_progress(response: Response, upload: Upload) -> Response:

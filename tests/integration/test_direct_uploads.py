@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from nextstream.domain.accounts import Role
-from tests.sites import Client, Site, problem
+from tests.sites import Client, Site, parse, problem
 
 PATH = "/api/v1/uploads/direct"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -50,6 +50,28 @@ def test_a_file_is_sent_by_tus_without_an_account(site: Site) -> None:
             == 204
         )
     assert source(site, made) == FILM
+
+
+@pytest.mark.parametrize("body", [b"5\r\nfilm!\r\n", b"5\r\nfil", b"5\r\nfilm!\r\nzz\r\n"])
+def test_a_chunked_file_that_breaks_off_is_never_a_whole_one(site: Site, body: bytes) -> None:
+    user = site.user()
+    made = order(user)
+    path = made["url"].removeprefix(site.url)
+    head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    status, answer = parse(site.send(head.encode() + body))
+    assert (status, answer["code"]) == (400, "upload_incomplete")
+    assert user.get(f"/api/v1/videos/{made['video_id']}").json()["state"] == "uploading"
+    begun = requests.head(made["url"], headers=TUS, timeout=60)  # so that tus can go on
+    assert begun.headers["Upload-Defer-Length"] == "1"
+
+
+@pytest.mark.parametrize("body", [b"", iter(())])
+def test_a_file_without_bytes_is_refused(site: Site, body: Any) -> None:
+    user = site.user()
+    made = order(user)
+    answer = requests.put(made["url"], data=body, timeout=60)
+    assert (answer.status_code, problem(answer)["code"]) == (422, "upload_empty")
+    assert user.get(f"/api/v1/videos/{made['video_id']}").json()["state"] == "failed"
 
 
 def test_a_url_takes_one_file(site: Site) -> None:
