@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,16 +14,21 @@ from nextstream.domain.uploading import UNWANTED, WAITING, Stage
 from nextstream.domain.video import State
 from nextstream.errors import (
     NextStreamError,
+    ObjectNotFound,
+    StorageError,
     UploadEmpty,
     UploadExpired,
     UploadGone,
     UploadLocked,
+    UploadNotFound,
     VideoNotFound,
 )
 from nextstream.ports import Platform, Transaction, Upload
 from nextstream.services import intake, upload_leases
 
 log = structlog.get_logger()
+
+PARTS_GONE = "A partial upload was removed before this one was put together from it; start anew."
 
 
 def check_alive(platform: Platform, upload: Upload) -> None:
@@ -67,29 +72,46 @@ def expire(platform: Platform, limit: int = 100) -> int:
         tx.uploads.forget(now - timedelta(seconds=platform.settings.upload_expires_s))
     for upload in found:
         try:
-            if upload.stage is Stage.COMPLETING:
-                complete_soon(platform, upload)
-                continue
-            with upload_leases.held(platform, upload.id, wait_s=0) as hold:
-                if hold.upload.stage is Stage.DROPPED:
-                    end(platform, hold.upload, None)
-                elif hold.upload.stage is upload.stage and hold.upload.expires_at < now:
-                    end(platform, hold.upload, UploadExpired())
+            _clear(platform, upload, now)
         except NextStreamError as error:  # the next one may go better, and this one next time
             log.warning("upload not cleared", upload_id=upload.id, error=str(error))
     return len(found)
 
 
+def _clear(platform: Platform, upload: Upload, now: datetime) -> None:
+    if upload.stage is Stage.COMPLETING:
+        try:
+            complete_soon(platform, upload)
+            return
+        except ObjectNotFound:  # a storage that isn't mounted looks like this; one that lost it, too
+            if upload.expires_at >= now:
+                raise
+    with upload_leases.held(platform, upload.id, wait_s=0) as hold:
+        if hold.upload.stage is Stage.DROPPED:
+            end(platform, hold.upload, None)
+        elif hold.upload.stage is upload.stage and hold.upload.expires_at < now:
+            end(platform, hold.upload, UploadExpired())
+
+
 def end(platform: Platform, upload: Upload, error: NextStreamError | None) -> None:
-    """End an upload under its lease, by an error or at its client's wish, and remove its bytes."""
+    """End an upload under its lease, by an error or at its client's wish, and remove its bytes.
+
+    It is dropped first, so that upkeep removes what a killed server or a storage that is away leaves.
+    """
     with platform.database.transaction() as tx:
-        tx.uploads.end(upload, Stage.GONE)
+        tx.uploads.save(replace(upload, stage=Stage.DROPPED, reserved_bytes=0))
         if error is not None:
             intake.fail(platform, tx, upload.id, error)
         elif not upload.is_partial:
             _cancel(platform, tx, upload)
-    platform.storage.multipart.abort(upload.key, upload.parts)
-    platform.storage.remove(upload.key)
+    try:
+        platform.storage.multipart.abort(upload.key, upload.parts)
+        platform.storage.remove(upload.key)
+    except StorageError as fault:
+        log.warning("bytes of an upload are removed later", upload_id=upload.id, error=str(fault))
+        return
+    with platform.database.transaction() as tx:
+        tx.uploads.end(upload, Stage.GONE)
 
 
 def check_wanted(tx: Transaction, upload: Upload) -> None:
@@ -116,6 +138,7 @@ def _complete(platform: Platform, upload: Upload) -> Upload:
             intake.fail(platform, tx, upload.id, UploadEmpty())
         return replace(upload, stage=Stage.DONE)
     if upload.is_final:
+        _check_sources(platform, upload)
         upload = _join(platform, upload)
     platform.storage.multipart.complete(upload.key, upload.parts)
     try:
@@ -123,14 +146,12 @@ def _complete(platform: Platform, upload: Upload) -> Upload:
             check_wanted(tx, upload)
             tx.uploads.end(upload, Stage.DONE)
             for upload_id in upload.sources:
-                tx.uploads.hide(upload_id)
+                tx.uploads.drop(upload_id)  # and upkeep removes their bytes
             video = intake.accept(platform, tx, tx.videos.get(upload.id), upload.length or 0)
     except UploadGone:
         end(platform, upload, None)
         raise
     intake.start(platform, video)
-    for upload_id in upload.sources:
-        platform.storage.remove(paths.partial(upload_id))
     return replace(upload, stage=Stage.DONE)
 
 
@@ -144,6 +165,19 @@ def _keep(platform: Platform, upload: Upload) -> Upload:
     with platform.database.transaction() as tx:
         tx.uploads.save(kept)
     return kept
+
+
+def _check_sources(platform: Platform, upload: Upload) -> None:
+    """End a final upload, and raise UploadGone, where partial ones expired, or another one took them."""
+    try:
+        with platform.database.reading() as tx:
+            if all(tx.uploads.get(each).stage is Stage.KEPT for each in upload.sources):
+                return
+    except UploadNotFound:
+        pass
+    gone = UploadGone(PARTS_GONE)
+    end(platform, upload, gone)
+    raise gone
 
 
 def _join(platform: Platform, upload: Upload) -> Upload:
