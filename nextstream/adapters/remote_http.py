@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urljoin
@@ -18,9 +19,12 @@ from nextstream.ports import RemoteFile
 
 BLOCK_BYTES = 256 * 1024
 CONNECT_S, SILENCE_S = 10.0, 60.0
+# Bytes a second over so many seconds: who sends them one by one would hold a worker for hours.
+SLOWEST_BPS, PACE_S = 4096, 60.0
 REDIRECTS = 3
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)")
 INSIDE = "The URL leads to an address that is not on the public internet."
 
 
@@ -46,7 +50,7 @@ class HttpRemote:
             if answer.status not in _REDIRECT:
                 return answer
             answer.close()
-            url = urljoin(url, answer.headers.get("Location", ""))
+            url = _lead(url, answer.headers.get("Location", ""))
         raise RemoteRefused("The URL leads on and on; give the one of the file itself.")
 
     def _ask(self, url: str, offset: int) -> urllib3.BaseHTTPResponse:
@@ -83,16 +87,24 @@ class HttpRemote:
         return addresses.is_public(address) or remote_urls.is_in(address, self._allowed)
 
 
+def _lead(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise RemoteRefused("The URL leads to an address that can't be understood.") from error
+
+
 def _describe(answer: urllib3.BaseHTTPResponse, offset: int) -> RemoteFile:
     if answer.status >= 500 or answer.status == 429:
         raise RemoteUnavailable(detail=f"status {answer.status}")
     if answer.status not in (200, 206):
         raise RemoteRefused(f"The URL's server answered {answer.status} and no file.")
-    length = answer.headers.get("Content-Length", "")
-    if not length.isdigit() and answer.headers.get("Transfer-Encoding", "").lower() != "chunked":
+    told = answer.headers.get("Content-Length", "")
+    length = int(told) if _LENGTH.fullmatch(told) else None
+    if length is None and answer.headers.get("Transfer-Encoding", "").lower() != "chunked":
         raise RemoteRefused("The URL's server doesn't say where the file ends.")
     if answer.status == 200:
-        return RemoteFile(_blocks(answer), int(length) if length.isdigit() else None)
+        return RemoteFile(_blocks(answer), length)
     run = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     if run is None or int(run[1]) != offset:
         raise RemoteRefused("The URL's server gave another part of the file than was asked for.")
@@ -100,8 +112,23 @@ def _describe(answer: urllib3.BaseHTTPResponse, offset: int) -> RemoteFile:
 
 
 def _blocks(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """Give the bytes; raises RemoteUnavailable where they break off, which their end then isn't."""
+    """Give the bytes as they come.
+
+    Raises RemoteUnavailable where they break off, which their end then isn't, or come too slowly.
+    """
+    came_bytes, waited_s = 0, 0.0
     try:
-        yield from answer.stream(BLOCK_BYTES)
+        while True:
+            asked_at = time.monotonic()
+            block = answer.read1(BLOCK_BYTES)
+            waited_s += time.monotonic() - asked_at  # and not for our own storage
+            came_bytes += len(block)
+            if not block:
+                return
+            yield block
+            if waited_s >= PACE_S:
+                if came_bytes < SLOWEST_BPS * waited_s:
+                    raise RemoteUnavailable(detail=f"{came_bytes} bytes in {waited_s:.0f} s")
+                came_bytes, waited_s = 0, 0.0
     except (HTTPError, OSError) as error:
         raise RemoteUnavailable(detail=str(error)) from error

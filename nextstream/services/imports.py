@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import unquote
 
 import structlog
 
@@ -40,7 +41,7 @@ def begin(platform: Platform, owner: Account, url: str, wish: resumable.Wish) ->
     if not platform.settings.imports:
         raise NotAllowed("This server fetches no files from elsewhere.")
     parts = remote_urls.check(url, platform.settings.ports_of_imports)
-    name = wish.filename or parts.path.rpartition("/")[2] or "video"
+    name = wish.filename or unquote(parts.path.rpartition("/")[2]) or "video"
     wish = replace(wish, length=None, filename=name, source_url=url)
     upload = resumable.create(platform, owner, wish)
     send(platform, upload)
@@ -91,7 +92,7 @@ def fetch(platform: Platform, upload_id: str, *, last_try: bool) -> None:
     except NextStreamError as error:
         if error.retryable and not last_try:
             raise
-        with upload_leases.held(platform, upload_id) as hold:
+        with suppress(UploadGone), upload_leases.held(platform, upload_id) as hold:
             upload_ends.end(platform, hold.upload, error)
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 
 import pytest
 
 from nextstream import wiring
+from nextstream.adapters import remote_http
 from nextstream.adapters.clock import HandClock
 from nextstream.adapters.dispatch_memory import MemoryDispatcher
 from nextstream.adapters.remote_http import HttpRemote
@@ -25,6 +29,7 @@ from nextstream.services import imports, resumable, upload_leases
 
 OWNER = Account("ada", "ada", "", Role.UPLOADER, HandClock().now())
 FILM = bytes(range(256)) * 40
+PDF_URL = "https://example.org/brief.pdf"
 URL = "https://example.org/films/my%20film.mp4"
 
 
@@ -35,6 +40,19 @@ class Elsewhere:
     port: int
     asked: list[str] = field(default_factory=list)
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+
+
+def whole(headers: dict[str, str]) -> list[tuple[str, str]]:
+    """Give the headers that say something."""
+    return [(name, value) for name, value in headers.items() if value]
+
+
+def deliver(to: BufferedIOBase, body: bytes, *, is_slow: bool) -> None:
+    """Send a body, byte by byte where it is to be slow, as long as somebody wants it."""
+    with suppress(OSError):
+        for block in [body[at : at + 1] for at in range(len(body))] if is_slow else [body]:
+            to.write(block)
+            time.sleep(0.02 * is_slow)
 
 
 @pytest.fixture
@@ -52,10 +70,10 @@ def elsewhere() -> Iterator[Elsewhere]:
                 headers = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
                 body = body[start:]
             self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            for name, value in whole({"Content-Length": str(len(body)), **headers}):
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            deliver(self.wfile, body, is_slow=self.path == "/slow")
 
         def log_message(self, *_: object) -> None:
             pass
@@ -180,6 +198,29 @@ def test_a_redirect_to_another_kind_of_address_is_not_followed(elsewhere: Elsewh
         get(allowed(elsewhere), f"http://127.0.0.2:{elsewhere.port}/a")
 
 
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(302, {"Location": "http://["}), (302, {"Location": "//[::1"}), (200, {"Content-Length": "\xb2"})],
+)
+def test_an_answer_that_makes_no_sense_is_refused(
+    elsewhere: Elsewhere, status: int, headers: dict[str, str]
+) -> None:
+    elsewhere.answers["/film"] = (status, headers, FILM)
+    with pytest.raises(RemoteRefused):
+        get(allowed(elsewhere), f"http://127.0.0.2:{elsewhere.port}/film")
+
+
+def test_a_server_that_sends_byte_by_byte_is_left(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_http, "PACE_S", 0.3)
+    elsewhere.answers["/slow"] = (200, {}, FILM)
+    began_at = time.monotonic()
+    with pytest.raises(RemoteUnavailable, match="bytes in"):
+        get(allowed(elsewhere), f"http://127.0.0.2:{elsewhere.port}/slow")
+    assert time.monotonic() - began_at < 10  # all of it takes 200 s
+
+
 def test_redirects_are_followed_three_times(elsewhere: Elsewhere) -> None:
     for number in range(3):
         elsewhere.answers[f"/{number}"] = (302, {"Location": f"/{number + 1}"}, b"")
@@ -217,6 +258,21 @@ def test_an_answer_that_breaks_off_is_never_a_whole_file(elsewhere: Elsewhere) -
         get(allowed(elsewhere), f"http://127.0.0.2:{elsewhere.port}/film")
 
 
+CHUNKED = b"5\r\nfilm \r\n400\r\n" + b"x" * 1024 + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 2, 7, 9, 500, 1030])
+def test_a_chunked_answer_is_whole_only_with_its_last_chunk(elsewhere: Elsewhere, cut: int) -> None:
+    headers = {"Content-Length": "", "Transfer-Encoding": "chunked", "Connection": "close"}
+    elsewhere.answers["/film"] = (200, headers, CHUNKED[: len(CHUNKED) - cut])
+    url = f"http://127.0.0.2:{elsewhere.port}/film"
+    if cut > 4:  # behind the last chunk's size nothing more can come
+        with pytest.raises(RemoteUnavailable):
+            get(allowed(elsewhere), url)
+    else:
+        assert get(allowed(elsewhere), url) == b"film " + b"x" * 1024
+
+
 @pytest.fixture
 def remote() -> MemoryRemote:
     return MemoryRemote()
@@ -242,7 +298,8 @@ def test_a_file_becomes_a_video_under_the_id_it_had_from_the_start(
 ) -> None:
     remote.files[URL] = FILM
     upload = begin(platform)
-    assert video(platform, upload).state is State.UPLOADING
+    begun = video(platform, upload)
+    assert (begun.state, begun.filename, begun.title) == (State.UPLOADING, "my film.mp4", "my film")
     imports.fetch(platform, upload.id, last_try=False)
     imports.fetch(platform, upload.id, last_try=False)  # a message may come twice
     assert video(platform, upload).state is State.UPLOADED
@@ -262,12 +319,16 @@ def test_a_fetch_goes_on_where_it_broke_off(platform: Platform, remote: MemoryRe
 
 @pytest.mark.parametrize(
     ("url", "limit", "code"),
-    [("https://example.org/none", 10**9, "remote_refused"), (URL, 100, "upload_too_large")],
+    [
+        ("https://example.org/none", 10**9, "remote_refused"),
+        (URL, 100, "upload_too_large"),
+        (PDF_URL, 10**9, "source_not_video"),
+    ],
 )
 def test_what_cant_be_fetched_fails_with_a_reason(
     platform: Platform, remote: MemoryRemote, url: str, limit: int, code: str
 ) -> None:
-    remote.files[URL] = FILM
+    remote.files |= {URL: FILM, PDF_URL: b"%PDF-1.7"}
     small = replace(platform, settings=replace(platform.settings, upload_max_bytes=limit))
     upload = begin(small, url)
     imports.fetch(small, upload.id, last_try=False)
