@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
-from flask import Flask
+from flask import Flask, Request
 from werkzeug import Response
 
 from gateway import edge, flower, guard, telemetry
@@ -17,7 +17,7 @@ from nextstream.errors import NextStreamError
 from nextstream.ports import Platform
 from nextstream.settings import Settings
 from web import create_app as create_web
-from web import http, problems, wire
+from web import cors, http, problems, wire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -79,6 +79,7 @@ class Gateway:
         self._upstreams = upstreams
         self._platform = platform
         self._settings = platform.settings
+        self._origins = cors.parse(platform.settings.cors_origins)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
@@ -110,6 +111,7 @@ class Gateway:
         response.headers[http.REQUEST_ID] = request_id
         if environ["REQUEST_METHOD"] not in http.SAFE_METHODS:  # its body is unread
             response.call_on_close(partial(wire.linger, environ))
+        cors.describe(response, Request(environ), self._origins)
         http.secure(response, over_https=self._settings.secure_cookies)
         return response
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from collections.abc import Set as AbstractSet
+
+from flask import Flask, Request, Response, request
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 MAX_AGE_S = 7200  # as long as browsers keep it at most
@@ -12,7 +14,8 @@ SENT = (
     "Upload-Offset, Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Checksum"
 )
 READ = (
-    "Location, ETag, Link, Retry-After, Content-Range, X-Request-ID, X-Video-ID, "
+    "Location, ETag, Link, Retry-After, Content-Range, X-Request-ID, X-Video-ID, WWW-Authenticate, "
+    "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, "
     "Idempotent-Replayed, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, "
     "Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Defer-Length, "
     "Upload-Concat, Upload-Expires"
@@ -21,7 +24,7 @@ READ = (
 
 def install(app: Flask, origins: str) -> None:
     """Let pages of the named origins in; none of them is sent cookies."""
-    allowed = frozenset(name.strip().rstrip("/") for name in origins.split(",") if name.strip())
+    allowed = parse(origins)
     if not allowed:
         return
 
@@ -29,23 +32,30 @@ def install(app: Flask, origins: str) -> None:
         asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         return Response(status=204) if asks and request.path.startswith("/api/") else None
 
-    def describe(response: Response) -> Response:
-        if request.path.startswith("/api/"):
-            _describe(response, allowed)
+    def tell(response: Response) -> Response:
+        describe(response, request, allowed)
         return response
 
     app.before_request(answer_preflight)
-    app.after_request(describe)
+    app.after_request(tell)
 
 
-def _describe(response: Response, allowed: frozenset[str]) -> None:
+def parse(origins: str) -> AbstractSet[str]:
+    """Give the origins that the setting names."""
+    return frozenset(name.strip().rstrip("/") for name in origins.split(",") if name.strip())
+
+
+def describe(response: Response, asked: Request, allowed: AbstractSet[str]) -> None:
+    """Let the page that asked read an answer of the API, a refusal too, where its origin is allowed."""
+    if not allowed or not asked.path.startswith("/api/"):
+        return
     response.vary.add("Origin")
-    origin = request.headers.get("Origin", "")
+    origin = asked.headers.get("Origin", "")
     if not origin or not allowed & {origin, "*"}:
         return
     response.headers["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
     response.headers["Access-Control-Expose-Headers"] = READ
-    if request.method == "OPTIONS":
+    if asked.method == "OPTIONS":
         response.headers["Access-Control-Allow-Methods"] = METHODS
         response.headers["Access-Control-Allow-Headers"] = SENT
         response.headers["Access-Control-Max-Age"] = str(MAX_AGE_S)

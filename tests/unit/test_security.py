@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import Client, TestResponse
 
+import gateway
 from nextstream import wiring
 from nextstream.domain import api_keys, sessions, webhooks
 from nextstream.domain.accounts import Scope
@@ -74,6 +76,38 @@ def test_other_sites_may_use_the_api_by_setting_alone(platform: Platform) -> Non
         answer = create_app(chosen, *BLUEPRINTS).test_client().get("/api/v1/videos", headers=origin)
         assert answer.headers.get("Access-Control-Allow-Origin") == allowed
         assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/v1/videos", {"Authorization": "Bearer a.b.c"}, 401),
+        ("/api/v1/videos", {}, 401),
+        ("/api/v1/videos//x", {}, 400),
+    ],
+)
+def test_a_page_of_another_site_can_read_why_the_gateway_refuses_it(
+    platform: Platform, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Else its fetch() fails as if the network were away, and never learns that it should refresh."""
+    settings = replace(platform.settings, cors_origins="https://films.example")
+    app = Client(gateway.create_app(replace(platform, settings=settings)), TestResponse)
+    for origin, allowed in (("https://films.example",) * 2, ("https://evil.example", None)):
+        sent = {"Origin": origin, **headers}
+        answer = app.get(path, headers=sent, environ_base={"RAW_URI": path})
+        assert answer.status_code == status
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+        assert answer.headers["Vary"] == "Origin"
+
+
+def test_another_site_can_read_where_it_stands_in_its_quota(platform: Platform) -> None:
+    settings = replace(platform.settings, cors_origins="*")
+    app = create_app(replace(platform, settings=settings), *BLUEPRINTS).test_client()
+    answer = app.post("/api/v1/auth/login", json={}, headers={"Origin": "https://films.example"})
+    shown = {name.strip() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
+    told = {name for name, _ in answer.headers if name.startswith("RateLimit-")}
+    assert "RateLimit-Remaining" in told
+    assert told <= shown
 
 
 class _Fields(HTMLParser):
