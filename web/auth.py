@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Annotated
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from pydantic import Field
 from pydantic.config import JsonDict
 
@@ -107,7 +107,8 @@ def log_out() -> Response:
     with suppress(NotAuthenticated, NotAllowed):  # nothing to end, or not by this request
         _end_session()
     response = Response(status=204)
-    cookies.clear(response)
+    if request.cookies:  # another site's form comes without, and must not remove them
+        cookies.clear(response)
     return response
 
 

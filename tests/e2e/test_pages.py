@@ -71,7 +71,17 @@ def test_a_wrong_password_is_told_on_the_page(page: Page) -> None:
     expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
 
 
-@pytest.mark.parametrize("where", ["//evil.example", "https://evil.example/", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "//evil.example",
+        "https://evil.example/",
+        "javascript:alert(1)",
+        "/.//evil.example",
+        "/%252e//evil.example",
+        "\\\\evil.example",
+    ],
+)
 def test_a_login_never_leads_to_another_site(page: Page, site: Site, where: str) -> None:
     page.goto(f"/login?next={where}")
     log_in(page, site.user().name)

@@ -147,6 +147,13 @@ def test_logging_out_removes_all_cookies_and_ends_the_session_everywhere(site: S
         assert site.guest().get(path, headers=bearer(access)).status_code == 401
 
 
+def test_a_form_of_another_site_logs_nobody_out(site: Site) -> None:
+    """A browser sends it without our cookies, but would take new ones from the answer."""
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site"}
+    answer = requests.post(f"{site.url}/api/v1/auth/logout", headers=form, timeout=60)
+    assert "Set-Cookie" not in answer.headers
+
+
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 def test_a_program_logs_out_by_either_token(site: Site, which: str) -> None:
     pair = log_in(site.user())

@@ -3,11 +3,12 @@ import { call, refresh } from "/static/api.js";
 const form = document.getElementById("form");
 const problem = document.getElementById("problem");
 
-/** Where to go afterwards: a path of this site alone. */
+/** Where to go afterwards: a path of this site alone; `/.//x` is one, and becomes //x, another site. */
 function next() {
   const wanted = new URLSearchParams(location.search).get("next") ?? "/";
   const url = new URL(wanted, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search : "/";
+  const stays = url.origin === location.origin && !url.pathname.startsWith("//");
+  return stays ? url.pathname + url.search : "/";
 }
 
 form.addEventListener("submit", async (event) => {
