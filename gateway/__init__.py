@@ -16,8 +16,8 @@ from gateway.proxy import Upstream
 from nextstream.errors import NextStreamError
 from nextstream.ports import Platform
 from nextstream.settings import Settings
-from web import create_app as create_web
 from web import cors, http, problems, wire
+from web import create_app as create_web
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

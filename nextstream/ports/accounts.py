@@ -19,12 +19,16 @@ class Accounts(Protocol):
         """Give an account by its id."""
         ...
 
+    def lock(self, account_id: str) -> Account | None:
+        """Give an account that no other transaction changes before this one ends."""
+        ...
+
     def find(self, name: str) -> Account | None:
         """Give an account by its name, in any case."""
         ...
 
     def save(self, account: Account) -> None:
-        """Store a changed account."""
+        """Store a changed account, which this transaction has locked."""
         ...
 
     def count(self) -> int:

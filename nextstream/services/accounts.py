@@ -133,7 +133,7 @@ def amend(
     Raises AccountNotFound.
     """
     with platform.database.transaction() as tx:
-        return _change(platform, tx, _named(tx, name), role, disabled, None, NOWHERE)
+        return _change(platform, tx, _lock(tx, _named(tx, name).id), role, disabled, None, NOWHERE)
 
 
 def get(platform: Platform, operator: Account, account_id: str) -> Account:
@@ -165,14 +165,16 @@ def change(
 ) -> Account:
     """Change an account's role or quotas, or disable or enable it; an operator can't do so to themself.
 
-    So there is always one left. Tokens and keys lose what the role hasn't at once. `quotas` are by
-    their names in Account. Raises NotAllowed and AccountNotFound.
+    So there is always one left, also where two change each other at once. Tokens and keys lose what
+    the role hasn't at once. `quotas` are by their names in Account. Raises NotAllowed and
+    AccountNotFound.
     """
     demand(operator, Action.OPERATE)
     if account_id == operator.id:
         raise NotAllowed("Let another operator change your own account.")
     with platform.database.transaction() as tx:
-        account = _change(platform, tx, _find(tx, account_id), role, disabled, operator.id, origin)
+        found = _lock_as_operator(tx, operator, account_id)
+        account = _change(platform, tx, found, role, disabled, operator.id, origin)
         return _set_quotas(platform, tx, account, quotas or {}, operator.id, origin)
 
 
@@ -274,7 +276,10 @@ def _set_password(
     _check_password(platform, account.name, new)
     password_hash = platform.passwords.hash(new)
     with platform.database.transaction() as tx:
-        tx.accounts.save(replace(_find(tx, account.id), password_hash=password_hash))
+        found = _lock(tx, account.id)
+        if isinstance(account, Caller) and found.password_hash != account.password_hash:
+            raise WrongPassword  # by another change of this moment
+        tx.accounts.save(replace(found, password_hash=password_hash))
         ended = end_sessions(platform, tx, account.id, "password", keep=keep)
         facts: dict[str, Any] = {"account_id": account.id, "sessions_ended": ended}
         actor_id = account.id if isinstance(account, Caller) else None
@@ -291,6 +296,26 @@ def _named(tx: Transaction, name: str) -> Account:
 
 def _find(tx: Transaction, account_id: str) -> Account:
     account = tx.accounts.get(account_id)
+    if account is None:
+        raise AccountNotFound
+    return account
+
+
+def _lock(tx: Transaction, account_id: str) -> Account:
+    """Give an account to change: what another transaction does to it meanwhile would be lost."""
+    account = tx.accounts.lock(account_id)
+    if account is None:
+        raise AccountNotFound
+    return account
+
+
+def _lock_as_operator(tx: Transaction, operator: Account, account_id: str) -> Account:
+    """Give an account to change to who is an operator still; raises NotAllowed and AccountNotFound."""
+    # In one order, so that two who change each other don't wait for each other.
+    found = {each: tx.accounts.lock(each) for each in sorted((operator.id, account_id))}
+    still, account = found[operator.id], found[account_id]
+    if still is None or still.disabled_at or still.role is not Role.OPERATOR:
+        raise NotAllowed("You are no operator any more.")
     if account is None:
         raise AccountNotFound
     return account

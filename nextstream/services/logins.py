@@ -10,7 +10,7 @@ import structlog
 
 from nextstream.domain import sessions
 from nextstream.domain.access import Action, demand
-from nextstream.domain.accounts import SCOPES, Account, Caller, Scope
+from nextstream.domain.accounts import Account, Caller, Scope
 from nextstream.domain.audit import NOWHERE, Origin
 from nextstream.domain.sessions import Session, Turn
 from nextstream.errors import BadCredentials, InvalidToken, SessionNotFound
@@ -50,7 +50,8 @@ def log_in(
             raise BadCredentials
     outdated = platform.passwords.is_outdated(account.password_hash)
     renewed = platform.passwords.hash(password) if outdated else None
-    return _begin(platform, account, scopes, renewed, origin)
+    login = _begin(platform, account, scopes, renewed, origin)
+    return login or log_in(platform, name, password, origin, scopes)
 
 
 def refresh(platform: Platform, token: str, origin: Origin = NOWHERE) -> Login:
@@ -165,14 +166,18 @@ def _begin(
     scopes: frozenset[Scope] | None,
     password_hash: str | None,
     origin: Origin,
-) -> Login:
-    granted = SCOPES[account.role] & (SCOPES[account.role] if scopes is None else scopes)
+) -> Login | None:
+    """Begin a session; None where the account changed since its password was checked, which is slow."""
     now, lifetime_s = platform.clock.now(), platform.settings.session_s
-    session, token = sessions.begin(account.id, granted, now, lifetime_s, origin)
     with platform.database.transaction() as tx:
-        if password_hash:
-            account = replace(account, password_hash=password_hash)
+        found = tx.accounts.lock(account.id)
+        if found is None or found.disabled_at or found.password_hash != account.password_hash:
+            return None
+        account = replace(found, password_hash=password_hash or found.password_hash)
+        if account != found:
             tx.accounts.save(account)
+        granted = account.scopes if scopes is None else account.scopes & scopes
+        session, token = sessions.begin(account.id, granted, now, lifetime_s, origin)
         tx.sessions.add(session)
         audit.note(platform, tx, "auth.logged_in", origin, actor_id=account.id, subject_id=session.id)
     return Login(account, session, token)

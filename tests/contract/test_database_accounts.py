@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -39,6 +41,31 @@ def test_accounts_are_given_by_name_from_one_on(database: Database) -> None:
             tx.accounts.add(account)
         assert [account.name for account in tx.accounts.page(None, 2)] == ["ada", "bob"]
         assert [account.name for account in tx.accounts.page("bob", 9)] == ["eve"]
+
+
+def test_two_changes_of_one_account_at_once_are_both_kept(known: Database) -> None:
+    """One waits for the other to end; where both read first, the later one would undo the earlier."""
+    began = threading.Event()
+
+    def disable() -> None:
+        with known.transaction() as tx:
+            found = tx.accounts.lock("a1")
+            assert found
+            began.set()
+            time.sleep(0.1)
+            tx.accounts.save(replace(found, disabled_at=LATER))
+
+    with ThreadPoolExecutor() as pool:
+        disabling = pool.submit(disable)
+        assert began.wait(10)
+        with known.transaction() as tx:
+            found = tx.accounts.lock("a1")
+            assert found
+            tx.accounts.save(replace(found, password_hash="another"))
+        disabling.result()
+    with known.transaction() as tx:
+        assert tx.accounts.get("a1") == replace(ACCOUNT, disabled_at=LATER, password_hash="another")
+        assert tx.accounts.lock("none") is None
 
 
 def test_when_an_account_was_disabled_is_kept(known: Database) -> None:

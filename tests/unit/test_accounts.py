@@ -170,6 +170,24 @@ def test_the_last_operator_can_not_be_lost(platform: Platform) -> None:
         accounts.change(platform, boss, "gone", Role.VIEWER)
 
 
+def test_of_two_operators_who_demote_each_other_one_is_left(platform: Platform) -> None:
+    both = [accounts.add(platform, name, PASSWORD, Role.OPERATOR) for name in ("boss", "chief")]
+    boss, chief = caller(platform, "boss"), caller(platform, "chief")  # each asked, and was let in
+    accounts.change(platform, boss, chief.id, Role.VIEWER)
+    with pytest.raises(NotAllowed):
+        accounts.change(platform, chief, boss.id, Role.VIEWER)
+    assert [accounts.get(platform, boss, each.id).role for each in both] == ["operator", "viewer"]
+
+
+def test_a_password_that_is_reset_is_not_changed_by_who_knew_the_old_one(platform: Platform) -> None:
+    accounts.register(platform, "ada", PASSWORD)
+    thief = caller(platform)  # who asked in the moment before
+    accounts.reset_password(platform, "ada", "a new password")
+    with pytest.raises(WrongPassword):
+        accounts.change_password(platform, thief, PASSWORD, "the thief's password")
+    assert logins.log_in(platform, "ada", "a new password")
+
+
 def test_accounts_are_listed_by_name_to_their_end(platform: Platform) -> None:
     accounts.add(platform, "boss", PASSWORD, Role.OPERATOR)
     for name in ("eve", "ada", "carl", "dora"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
 from time import perf_counter
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from nextstream import wiring
 from nextstream.adapters.clock import HandClock
-from nextstream.adapters.credentials import ArgonPasswords
+from nextstream.adapters.credentials import ArgonPasswords, PlainPasswords
 from nextstream.adapters.limits_memory import MemoryLimits
 from nextstream.domain import sessions
 from nextstream.domain.accounts import Caller, Role, Scope
@@ -123,6 +124,64 @@ def test_a_login_may_ask_for_fewer_scopes_and_never_for_more(platform: Platform)
     assert caller(platform, login).scopes == {Scope.VIDEOS_READ}
     with pytest.raises(InsufficientScope):
         logins.list_sessions(platform, caller(platform, login))
+
+
+OLDER = "older$"  # a hash that is to be renewed begins with it
+
+
+class Meanwhile(PlainPasswords):
+    """Checks passwords, which takes long: so long that something else is done before it ends."""
+
+    act: Callable[[], object] | None = None
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Check a password, and let it happen."""
+        right = super().verify((password_hash or "").removeprefix(OLDER), password)
+        act, self.act = self.act, None
+        if act:
+            act()
+        return right
+
+
+@pytest.fixture
+def meanwhile(platform: Platform) -> tuple[Platform, Meanwhile]:
+    passwords = Meanwhile()
+    return replace(platform, passwords=passwords), passwords
+
+
+def test_a_password_that_is_changed_while_it_is_checked_lets_nobody_in(
+    meanwhile: tuple[Platform, Meanwhile],
+) -> None:
+    platform, passwords = meanwhile
+    passwords.act = lambda: accounts.reset_password(platform, "ada", "another password")
+    with pytest.raises(BadCredentials):
+        logins.log_in(platform, "ada", PASSWORD)
+    assert len(deeds(platform, "auth.login_failed")) == 1
+
+
+def test_a_login_undoes_nothing_that_was_done_to_its_account_meanwhile(
+    meanwhile: tuple[Platform, Meanwhile],
+) -> None:
+    platform, passwords = meanwhile
+    with platform.database.transaction() as tx:
+        ada = tx.accounts.find("ada")
+        assert ada
+        tx.accounts.save(replace(ada, password_hash=f"{OLDER}{passwords.hash(PASSWORD)}"))
+    passwords.act = lambda: accounts.amend(platform, "ada", Role.VIEWER)
+    login = logins.log_in(platform, "ada", PASSWORD)
+    assert (login.account.role, login.account.password_hash[:6]) == (Role.VIEWER, "plain$")
+    assert caller(platform, login).scopes == {Scope.VIDEOS_READ, Scope.ACCOUNT}
+    passwords.act = lambda: accounts.amend(platform, "ada", disabled=True)
+    with pytest.raises(BadCredentials):
+        logins.log_in(platform, "ada", PASSWORD)
+
+
+def test_a_hash_that_another_login_renews_meanwhile_is_checked_again(
+    meanwhile: tuple[Platform, Meanwhile],
+) -> None:
+    platform, passwords = meanwhile
+    passwords.act = lambda: accounts.reset_password(platform, "ada", PASSWORD)
+    assert logins.log_in(platform, "ada", PASSWORD)
 
 
 # Guessing.

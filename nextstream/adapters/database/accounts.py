@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nextstream.adapters.database import tables
@@ -29,11 +30,15 @@ class SqlAccounts:
 
     def get(self, account_id: str) -> Account | None:
         """Give an account by its id."""
-        return self._one(self._table.c.id == account_id)
+        return self._one(self._select(self._table.c.id == account_id))
+
+    def lock(self, account_id: str) -> Account | None:
+        """Give an account whose row is ours; SQLite's transactions take turns anyway."""
+        return self._one(self._select(self._table.c.id == account_id).with_for_update())
 
     def find(self, name: str) -> Account | None:
         """Give an account by its name, in any case."""
-        return self._one(self._table.c.name == name.lower())
+        return self._one(self._select(self._table.c.name == name.lower()))
 
     def save(self, account: Account) -> None:
         """Store a changed account; raises AccountExists, and Conflict where it is gone."""
@@ -55,8 +60,11 @@ class SqlAccounts:
             wanted = wanted.where(self._table.c.name > after)
         return [Account(*row) for row in self._connection.execute(wanted)]
 
-    def _one(self, condition: ColumnElement[bool]) -> Account | None:
-        found = self._connection.execute(select(*self._columns).where(condition)).one_or_none()
+    def _select(self, condition: ColumnElement[bool]) -> Select[Any]:
+        return select(*self._columns).where(condition)
+
+    def _one(self, wanted: Select[Any]) -> Account | None:
+        found = self._connection.execute(wanted).one_or_none()
         return None if found is None else Account(*found)
 
     @contextmanager

