@@ -40,7 +40,10 @@ class PublicWeb:
         target = self._parse(url)
         connection = self._open(target)
         sent = {"User-Agent": AGENT, "Content-Length": str(len(body)), **headers}
-        with self._bounded(connection):
+        with self._bounded(connection) as over:
+            connection.connect()
+            if over.is_set():  # while there was no connection to cut
+                raise OutsideUnavailable(detail="it took too long to reach")
             connection.request("POST", target.request_uri, body, sent, preload_content=False)
             return connection.getresponse().status
 
@@ -53,6 +56,10 @@ class PublicWeb:
             raise AddressRefused
         if found.port not in (None, *PORTS) and not self._private:
             raise AddressRefused("This port can't be used; choose an address on port 443 or 80.")
+        try:
+            found.host.encode("idna")  # as the resolver does
+        except UnicodeError as error:
+            raise AddressRefused from error
         return found
 
     def _open(self, url: Url) -> HTTPConnection:
@@ -66,13 +73,13 @@ class PublicWeb:
         return self._private or addresses.is_public(address)
 
     @contextmanager
-    def _bounded(self, connection: HTTPConnection) -> Iterator[None]:
-        """End the connection when its time is over, and translate what goes wrong on it."""
+    def _bounded(self, connection: HTTPConnection) -> Iterator[threading.Event]:
+        """End the connection when its time is over, which it tells; translate what goes wrong on it."""
         over = threading.Event()
         timer = threading.Timer(self._post_s, _cut, [connection, over])
         timer.start()
         try:
-            yield
+            yield over
             if over.is_set():  # what came until then may look whole
                 raise OutsideUnavailable(detail="it took too long")
         except public_internet.Inside as error:

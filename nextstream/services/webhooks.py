@@ -236,10 +236,17 @@ def _try(platform: Platform, webhook: Webhook, delivery: Delivery, event: Event)
     if 200 <= status < 300:
         return replace(tried, outcome=Outcome.DELIVERED, status=status)
     if status == GONE:
-        with platform.database.transaction() as tx:
-            tx.webhooks.save(replace(webhook, active=False))
+        _silence(platform, webhook)
         return replace(tried, outcome=Outcome.FAILED, status=status, error="the receiver is gone")
     return _put_off(platform, replace(tried, status=status, error=f"the receiver answered {status}"))
+
+
+def _silence(platform: Platform, tried: Webhook) -> None:
+    """Tell a receiver no more, unless its owner has given another address while it was asked."""
+    with platform.database.transaction() as tx:
+        webhook = tx.webhooks.get(tried.id)
+        if webhook.url == tried.url:
+            tx.webhooks.save(replace(webhook, active=False))
 
 
 def _put_off(platform: Platform, tried: Delivery) -> Delivery:

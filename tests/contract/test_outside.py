@@ -58,7 +58,16 @@ def test_a_private_address_is_refused_when_it_is_reached(outside: Outside) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["http://a:b@h.example/", "https://h.example:22/", "http://[::1", "http:"]
+    "url",
+    [
+        "http://a:b@h.example/",
+        "https://h.example:22/",
+        "http://[::1",
+        "http:",
+        "http://a..example/",  # names that no resolver takes
+        "http://.example/",
+        f"http://{'a' * 64}.example/",
+    ],
 )
 def test_odd_addresses_are_refused(url: str) -> None:
     with pytest.raises(AddressRefused):
@@ -132,3 +141,24 @@ def test_a_receiver_that_is_slow_or_makes_no_sense_is_left(
                 f"http://127.0.0.1:{listener.getsockname()[1]}/", b"x", {}
             )
         assert time.monotonic() - begun < 2
+
+
+def test_a_name_that_takes_long_to_find_gives_its_receiver_no_more_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor one with many addresses where nobody is: while there is no connection, none can be cut."""
+    resolve = socket.getaddrinfo
+
+    def resolve_slowly(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.4)
+        return resolve(*arguments, **options)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(socket, "getaddrinfo", resolve_slowly)
+        threading.Thread(target=lambda: drip(listener.accept()[0]), daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(OutsideUnavailable):
+            PublicWeb(private=True, post_s=0.2).post(
+                f"http://127.0.0.1:{listener.getsockname()[1]}/", b"x", {}
+            )
+        assert time.monotonic() - begun < 3

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -177,6 +178,37 @@ def test_a_receiver_that_is_gone_hears_no_more(platform: Platform, outside: Memo
     work(platform)
     assert not webhooks.get(platform, ADA, webhook.id).active
     assert len(outside.sent) == 1
+
+
+@dataclass
+class Meanwhile(MemoryOutside):
+    """Takes a while to answer, in which something else is done."""
+
+    act: Callable[[], object] = list
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Let it happen, and answer."""
+        self.act()
+        return super().post(url, body, headers)
+
+
+@pytest.mark.parametrize(
+    ("change", "active"),
+    [({"url": "https://hooks.example/new"}, True), ({"types": ("*",)}, False)],
+    ids=["another address", "other types"],
+)
+def test_what_an_owner_changes_while_the_old_receiver_says_it_is_gone_is_kept(
+    clock: HandClock, change: dict[str, Any], active: bool
+) -> None:
+    outside = Meanwhile(status=410)
+    platform = wiring.in_memory(clock=clock, outside=outside)
+    webhook = add(platform, "video.uploaded")
+    outside.act = lambda: webhooks.change(platform, ADA, webhook.id, change)
+    upload(platform)
+    webhooks.fan_out(platform)
+    webhooks.deliver(platform, webhook.id)
+    kept = webhooks.get(platform, ADA, webhook.id)
+    assert kept == replace(webhook, **change, active=active)
 
 
 def test_a_delivery_can_be_sent_again(
