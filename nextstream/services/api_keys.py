@@ -14,7 +14,7 @@ from nextstream.domain.accounts import Caller, Scope
 from nextstream.domain.api_keys import ApiKey
 from nextstream.domain.audit import NOWHERE, Origin
 from nextstream.errors import BadRequest, InvalidToken, KeyNotFound, NotAllowed, TooManyKeys
-from nextstream.ports import Platform, Transaction
+from nextstream.ports import Platform
 from nextstream.services import audit, logins
 
 log = structlog.get_logger()
@@ -76,22 +76,23 @@ def caller(platform: Platform, text: str, origin: Origin = NOWHERE) -> Caller:
         raise InvalidToken("The API key isn't valid.")
     key_id, secret = parsed
     now = platform.clock.now()
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         key = tx.api_keys.get(key_id)
         account = tx.accounts.get(key.account_id) if key else None
-        good = key and api_keys.is_good(key, secret, now) and account and not account.disabled_at
-        if key and good and api_keys.notes_use(key, now):
-            _note_use(platform, tx, key, origin)
+    good = key and api_keys.is_good(key, secret, now) and account and not account.disabled_at
     if not (good and key and account):
         raise InvalidToken("The API key isn't valid; it may have expired or been revoked.")
+    if api_keys.notes_use(key, now):
+        _note_use(platform, key, origin)
     return logins.as_caller(account, frozenset(key.scopes), key_id=key.id)
 
 
-def _note_use(platform: Platform, tx: Transaction, key: ApiKey, origin: Origin) -> None:
+def _note_use(platform: Platform, key: ApiKey, origin: Origin) -> None:
     now = platform.clock.now()
-    if tx.api_keys.note_use(key, now) and api_keys.is_first_of_day(key, now):
-        who = {"actor_id": key.account_id, "subject_id": key.id}
-        audit.note(platform, tx, "auth.key_used", origin, **who)
+    with platform.database.transaction() as tx:
+        if tx.api_keys.note_use(key, now) and api_keys.is_first_of_day(key, now):
+            who = {"actor_id": key.account_id, "subject_id": key.id}
+            audit.note(platform, tx, "auth.key_used", origin, **who)
 
 
 def _check(

@@ -79,10 +79,11 @@ def caller(platform: Platform, session_id: str, scopes: frozenset[Scope]) -> Cal
 
     Each request asks the database: so a token dies with its session, and not 15 minutes later.
     """
+    now, idle_s = platform.clock.now(), platform.settings.refresh_token_s
     with platform.database.reading() as tx:
         session = tx.sessions.get(session_id)
         account = tx.accounts.get(session.account_id) if session else None
-    if not session or not account or session.ended_at or account.disabled_at:
+    if not session or not account or sessions.is_over(session, now, idle_s) or account.disabled_at:
         raise InvalidToken("This login has ended; log in again.")
     return as_caller(account, scopes & frozenset(session.scopes), session_id=session.id)
 

@@ -8,6 +8,7 @@ import pytest
 
 from nextstream import wiring
 from nextstream.adapters.clock import HandClock
+from nextstream.adapters.database_memory import MemoryDatabase
 from nextstream.domain.accounts import Caller, Role, Scope
 from nextstream.errors import (
     BadRequest,
@@ -59,6 +60,18 @@ def test_a_key_is_its_account_within_its_scopes(platform: Platform, ada: Caller)
     assert (caller.id, caller.key_id, caller.session_id) == (ada.id, key.id, None)
     assert caller.scopes == READ
     assert (key.name, text.startswith(f"ns_{key.id}_")) == ("CI", True)
+
+
+def test_a_key_that_was_used_lately_waits_for_no_change(clock: HandClock) -> None:
+    """As a token does: in SQLite, whatever may write takes its turn, and waits for the disk."""
+    platform = wiring.in_memory(clock=clock, database=MemoryDatabase(patience_s=0.1))
+    ada = logged_in(platform, "ada")
+    _, text = api_keys.make(platform, ada, "CI", READ)
+    assert api_keys.caller(platform, text).id == ada.id
+    with platform.database.transaction():
+        assert api_keys.caller(platform, text).id == ada.id
+        with pytest.raises(InvalidToken):
+            api_keys.caller(platform, f"{text[:-4]}AAAA")
 
 
 def test_the_secret_is_nowhere_kept_or_told(platform: Platform, ada: Caller) -> None:

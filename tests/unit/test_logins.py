@@ -355,6 +355,20 @@ def test_a_session_ends_when_it_is_not_used_or_old(platform: Platform, clock: Ha
         logins.refresh(platform, token)
 
 
+def test_a_session_that_is_over_takes_its_access_tokens_with_it(
+    platform: Platform, clock: HandClock
+) -> None:
+    """One that was got a moment before has a life of its own that goes beyond the session's."""
+    login = logins.log_in(platform, "ada", PASSWORD)
+    for _ in range(platform.settings.session_s // 86400):
+        clock.advance(86400 - 1)
+        login = logins.refresh(platform, login.refresh_token)
+    assert caller(platform, login)
+    clock.advance(platform.settings.session_s // 86400)
+    with pytest.raises(InvalidToken):
+        caller(platform, login)
+
+
 def test_a_session_that_expired_leaves_the_table(platform: Platform, clock: HandClock) -> None:
     old = logins.log_in(platform, "ada", PASSWORD)
     clock.advance(platform.settings.session_s + 1)
