@@ -49,14 +49,13 @@ class MemoryLimits:
             count.waits_until_s = now_s + next_wait_s
             return Attempt(0.0, next_wait_s)
 
-    def refund(self, key: str, pace: Pace) -> None:
-        """Take back one try, and the wait if there is none for those that are left."""
+    def refund(self, key: str) -> None:
+        """Take back one try and its wait."""
         with self._lock:
             count = self._find(key, self._tell_s())
             if count:
                 count.value = max(count.value - 1, 0)
-                if not pace.wait_s(count.value):
-                    count.waits_until_s = 0.0
+                count.waits_until_s = 0.0
 
     def forget(self, key: str) -> None:
         """Forget all tries."""

@@ -39,9 +39,8 @@ redis.call('SET', KEYS[2], '1', 'PX', string.format('%d', math.max(next, 1)))
 return {0, math.floor(next)}
 """
 _REFUND = """
-if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('DECR', KEYS[1]) < tonumber(ARGV[1]) then
-  redis.call('DEL', KEYS[2])
-end
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECR', KEYS[1]) end
+redis.call('DEL', KEYS[2])
 """
 
 
@@ -79,12 +78,9 @@ class RedisLimits:
 
         return self._ask(there, lambda: self._here.begin(key, pace))
 
-    def refund(self, key: str, pace: Pace) -> None:
-        """Take back one try."""
-        self._ask(
-            lambda: self._run(_REFUND, _pair(key), _numbers(pace)),
-            lambda: self._here.refund(key, pace),
-        )
+    def refund(self, key: str) -> None:
+        """Take back one try and its wait."""
+        self._ask(lambda: self._run(_REFUND, _pair(key), []), lambda: self._here.refund(key))
 
     def forget(self, key: str) -> None:
         """Forget all tries."""

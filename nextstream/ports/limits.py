@@ -21,8 +21,11 @@ class Limits(Protocol):
         """
         ...
 
-    def refund(self, key: str, pace: Pace) -> None:
-        """Take back one try and the wait it brought: it was right, but others may not have been."""
+    def refund(self, key: str) -> None:
+        """Take back one try and the wait it brought: it was right, but others may not have been.
+
+        There was none when it began, or it would have been refused.
+        """
         ...
 
     def forget(self, key: str) -> None:

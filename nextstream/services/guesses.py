@@ -41,7 +41,7 @@ def counted(platform: Platform, name: str, origin: Origin) -> Iterator[None]:
         raise TooManyRequests(first.wait_s, TOO_MANY)
     second = limits.begin(*of_address)
     if second.wait_s:
-        limits.refund(*of_name)
+        limits.refund(of_name[0])
         platform.metrics.count(LOGINS_REFUSED, reason="address_waits")
         raise TooManyRequests(second.wait_s, TOO_MANY)
     try:
@@ -52,11 +52,11 @@ def counted(platform: Platform, name: str, origin: Origin) -> Iterator[None]:
             _note(platform, name, wait_s, origin)
         raise
     except BaseException:  # no guess was made: a database that is away must lock nobody out
-        limits.refund(*of_name)
-        limits.refund(*of_address)
+        limits.refund(of_name[0])
+        limits.refund(of_address[0])
         raise
     limits.forget(of_name[0])
-    limits.refund(*of_address)
+    limits.refund(of_address[0])
 
 
 def network(address: str | None) -> str:

@@ -83,10 +83,24 @@ def test_of_many_tries_at_once_no_more_get_in_than_one_after_the_other(limits: L
 def test_a_try_that_was_right_is_taken_back_and_its_wait_with_it(limits: Limits, key: str) -> None:
     for _ in range(PACE.free):
         limits.begin(key, PACE)
-    limits.refund(key, PACE)
+    limits.refund(key)
     assert limits.begin(key, PACE) == Attempt(0, 60)
-    limits.refund(f"{key}-unknown", PACE)
+    limits.refund(f"{key}-unknown")
     assert limits.begin(f"{key}-unknown", PACE) == Attempt(0, 0)
+
+
+def test_a_right_try_after_many_wrong_ones_takes_its_wait_back_and_no_count_of_theirs(
+    limits: Limits, key: str
+) -> None:
+    pace = Pace(1, first_wait_s=0.01)
+    for _ in range(3):
+        while limits.begin(key, pace).wait_s:
+            time.sleep(0.01)
+    slow = Pace(1, first_wait_s=10)
+    while (right := limits.begin(key, slow)).wait_s:
+        time.sleep(0.01)
+    limits.refund(key)
+    assert limits.begin(key, slow) == right == Attempt(0, 80)
 
 
 def test_what_is_forgotten_begins_anew(limits: Limits, key: str) -> None:

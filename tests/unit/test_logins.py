@@ -226,6 +226,31 @@ def test_while_a_name_waits_the_right_password_waits_too(platform: Platform, sec
     assert [(deed.actor_id, deed.data["wait_s"]) for deed in locked] == [(login.account.id, 1.0)]
 
 
+def test_right_logins_from_an_address_that_failed_often_bring_no_wait(
+    platform: Platform, seconds: Seconds
+) -> None:
+    """One that many share has failed so often in a day; those who know their passwords wait for none."""
+    for number in range(platform.settings.login_address_tries + 3):
+        assert fail(platform, f"name{number}") == 0
+        seconds.now += 1000
+    for _ in range(3):
+        assert logins.log_in(platform, "ada", PASSWORD, HERE)
+    assert fail(platform, "another") == 0
+    assert fail(platform, "another") > 0  # and who fails waits as before
+
+
+def test_a_name_is_not_kept_waiting_from_an_address_that_waits(
+    platform: Platform, seconds: Seconds
+) -> None:
+    for _ in range(platform.settings.login_tries):
+        assert fail(platform, "ada", Origin("192.0.2.8")) == 0
+    seconds.now += 1
+    for number in range(platform.settings.login_address_tries):
+        assert fail(platform, f"name{number}") == 0
+    assert fail(platform, "ada") > 0  # by the address, and so no guess
+    assert logins.log_in(platform, "ada", PASSWORD, Origin("192.0.2.9"))
+
+
 def test_one_address_can_not_try_one_password_on_all_names(platform: Platform) -> None:
     tries = platform.settings.login_address_tries
     assert [fail(platform, f"name{n}") for n in range(tries)] == [0.0] * tries
