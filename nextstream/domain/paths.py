@@ -72,6 +72,11 @@ def version_of(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def video_of(key: str) -> str:
+    """Give the id of the video that a key is of."""
+    return key.split("/")[1]
+
+
 def tree(video_id: str, version: int) -> str:
     """Give the folder of one encode's public files."""
     return f"{root(video_id)}/{version_folder(version)}"

@@ -11,6 +11,7 @@ from nextstream.domain import paths
 from nextstream.domain.video import Video
 from nextstream.errors import NextStreamError
 from nextstream.ports import Platform, Purge, Transaction
+from nextstream.services import leads
 
 log = structlog.get_logger()
 
@@ -77,6 +78,8 @@ def _sweep(platform: Platform, purge: Purge) -> int:
             if not tx.purges.note_swept(purge, now):
                 return 0
         purge = replace(purge, due_at=now, sweeps=1)
+    if paths.is_public(purge.prefix):  # of one encode: nobody is to be led to it any more
+        leads.restore(platform, paths.video_of(purge.prefix))
     count = sum(platform.storage.remove(key) for key in _chosen(platform, purge))
     with platform.database.transaction() as tx:
         if purge.sweeps > len(SWEEPS_AFTER_S):

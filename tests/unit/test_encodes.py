@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from nextstream.adapters.encoder_memory import MemoryEncoder
 from nextstream.domain import ladder
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import PUBLISH
-from nextstream.domain.video import Options, Priority, State, Video
+from nextstream.domain.video import Encryption, Options, Priority, State, Video
 from nextstream.errors import (
     EncoderFailed,
     NotAllowed,
@@ -34,6 +35,7 @@ from nextstream.services import (
     fleet,
     images,
     library,
+    packaging,
     purging,
     transcoding,
     uploads,
@@ -253,6 +255,63 @@ def test_a_reencode_that_is_cancelled_leaves_the_old_one_playing(
     before = keys(platform, video) - {"v2"}
     assert encodes.cancel(platform, ADA, video.id).public_version == 1
     assert keys(platform, video) == before
+
+
+def lists(platform: Platform, video: Video) -> dict[str, bytes]:
+    """Give the files above the encodes, which lead players to the public one."""
+    stored = platform.storage.list(f"videos/{video.id}/")
+    above = [one.key for one in stored if one.key.count("/") == 2 and not one.key.endswith("source")]
+    return {key: platform.storage.read(key) for key in above}
+
+
+@pytest.mark.parametrize("encryption", Encryption)
+@pytest.mark.parametrize("late", [False, True])
+def test_a_reencode_that_is_cancelled_while_it_is_published_leaves_the_old_one_playing(
+    platform: Platform,
+    video: Video,
+    monkeypatch: pytest.MonkeyPatch,
+    encryption: Encryption,
+    late: bool,
+) -> None:
+    run(platform, video)
+    before = lists(platform, video)
+    write = packaging.write_manifests
+
+    def write_and_be_cancelled(*arguments: Any) -> Any:
+        if late:
+            encodes.cancel(platform, ADA, video.id)
+        try:
+            return write(*arguments)
+        finally:
+            assert lists(platform, video) != before
+            if not late:
+                encodes.cancel(platform, ADA, video.id)
+
+    monkeypatch.setattr(packaging, "write_manifests", write_and_be_cancelled)
+    encodes.reencode(platform, ADA, video.id, Options(heights=(240,), encryption=encryption))
+    assert run(platform, video, 2).state is State.CANCELLED
+    assert lists(platform, video) == before
+
+
+def test_a_reencode_whose_worker_is_killed_while_it_publishes_leaves_the_old_one_playing(
+    platform: Platform, video: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(platform, video)
+    before = lists(platform, video)
+
+    def be_killed(*_: object) -> None:
+        raise SystemExit
+
+    encodes.reencode(platform, ADA, video.id, Options(heights=(240,)))
+    with monkeypatch.context() as killed:
+        killed.setattr(transcoding, "_note_ready", be_killed)
+        with pytest.raises(SystemExit):
+            run(platform, video, 2)
+    advance(platform, SWEPT_S)
+    purging.sweep(platform)
+    assert lists(platform, video) != before  # it may be noted yet
+    encodes.cancel(platform, ADA, video.id)
+    assert lists(platform, video) == before
 
 
 @pytest.mark.parametrize("act", ["cancel", "retry"])
