@@ -20,7 +20,7 @@ _PICTURES = (paths.STORYBOARD, paths.STORYBOARD_JSON, paths.POSTER)
 
 
 def restore(platform: Platform, video_id: str) -> None:
-    """Let players be led to the public encode again, if the last one ended without being that.
+    """Let players be led to the public encode, if they aren't.
 
     While an encode goes on nothing is changed, since it may be publishing. May run twice.
     """
@@ -29,7 +29,7 @@ def restore(platform: Platform, video_id: str) -> None:
             video = tx.videos.get(video_id)
     except VideoNotFound:
         return
-    if video.public_version in (None, video.version) or video.state is State.ENCODING:
+    if video.public_version is None or video.state is State.ENCODING:
         return
     changed = [name for name in (*_LISTS, paths.POSTER) if _restore(platform, video, name)]
     if changed:

@@ -11,7 +11,7 @@ from nextstream.domain import captions, hls, labels, lifecycle, paths
 from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
 from nextstream.domain.plan import Plan
-from nextstream.domain.video import TEXT_CODEC, Purpose, Rendition, Segment, State, Video
+from nextstream.domain.video import TEXT_CODEC, Purpose, Rendition, Segment, Video
 from nextstream.errors import ObjectNotFound, SubtitlesInvalid, SubtitlesNotFound, WrongState
 from nextstream.ports import EncodedPiece, Platform, Task
 from nextstream.services import events, library, packaging
@@ -97,10 +97,10 @@ def uploaded(video: Video) -> tuple[Rendition, ...]:
 def put(platform: Platform, account: Account, video_id: str, label: Label, data: bytes) -> Rendition:
     """Add subtitles to a video, in place of those of the same language and purpose.
 
-    Raises VideoNotFound, WrongState after the video failed, and SubtitlesInvalid.
+    Raises VideoNotFound, WrongState after the video failed and nothing plays, and SubtitlesInvalid.
     """
     video = library.get(platform, account, video_id, Action.CHANGE_VIDEO)
-    if video.state in lifecycle.ENDED and video.state is not State.READY:
+    if video.state in lifecycle.ENDED and video.public_version is None:
         raise WrongState
     if len([each for each in uploaded(video) if not label.fits(each)]) >= UPLOADS_MAX:
         raise SubtitlesInvalid(f"The video has {UPLOADS_MAX} subtitles; remove some first.")
@@ -150,7 +150,7 @@ def remove(platform: Platform, account: Account, video_id: str, label: Label) ->
 def _change(
     platform: Platform, account: Account, video_id: str, label: Label, added: Rendition | None
 ) -> None:
-    """Note what subtitles there are, and write the manifests of a video that has them anew."""
+    """Note what subtitles there are, and write the manifests of what plays anew."""
     with platform.database.transaction() as tx:
         video = library.mine(tx, account, video_id)
         others = tuple(each for each in video.renditions if not label.fits(each))
@@ -162,12 +162,16 @@ def _change(
 
 
 def _rewrite(platform: Platform, video: Video) -> None:
-    """Write manifests until they say what the video's row does: another change may come between."""
-    while video.state is State.READY:
-        packaging.write_manifests(platform, video, publish(platform, video, video.renditions))
+    """Write manifests until they say what the video's row does: another change may come between.
+
+    They are those of the public encode, whatever becomes of the next one, which may be publishing.
+    """
+    while video.public_version is not None:
+        shown = replace(video, version=video.public_version)
+        packaging.write_manifests(platform, shown, publish(platform, shown, video.renditions))
         with platform.database.transaction() as tx:
             now = tx.videos.get(video.id)
-        if now.renditions == video.renditions:
+        if (now.renditions, now.public_version) == (video.renditions, video.public_version):
             return
         video = now
 

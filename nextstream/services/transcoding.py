@@ -28,7 +28,7 @@ from nextstream.domain import plan as plans
 from nextstream.domain.events import Event
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
-from nextstream.errors import ClaimLost, EncoderFailed, NextStreamError
+from nextstream.errors import EncoderFailed, NextStreamError
 from nextstream.ports import EncodedPiece, Platform, Task, Transaction
 from nextstream.services import (
     claims,
@@ -106,16 +106,14 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
         parts = [part for piece in work for part in piece.renditions]
         made = packaging.join(video.plan, parts)
         _note_damage(video, made)  # before a manifest names what isn't worth it
-        try:
-            images.publish(claim.platform, video, made)
-            while not _complete(claim, video, made):
-                with platform.database.transaction() as tx:
-                    video = tx.videos.get(video_id)
-        except ClaimLost:  # the encode was cancelled, and what leads to it may be written already
-            leads.restore(platform, video_id)
-            raise
+        images.publish(claim.platform, video, made)
+        while not _complete(claim, video, made):
+            with platform.database.transaction() as tx:
+                video = tx.videos.get(video_id)
         measuring.note_ready(platform, video)
         log.info("video ready", video_id=video_id, version=version)
+    if version > 1:  # it was cancelled, or the subtitles of the one before changed, while lists were written
+        leads.restore(platform, video_id)
 
 
 def _complete(claim: Claim, video: Video, made: Sequence[Rendition]) -> bool:

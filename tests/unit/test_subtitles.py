@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
 from nextstream import wiring
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
-from nextstream.domain.video import Purpose, State, TextTrack, Video
+from nextstream.domain.video import Options, Purpose, State, TextTrack, Video
 from nextstream.errors import (
     EncoderFailed,
     SubtitlesInvalid,
@@ -18,7 +19,7 @@ from nextstream.errors import (
     WrongState,
 )
 from nextstream.ports import Platform
-from nextstream.services import library, subtitles, transcoding, uploads
+from nextstream.services import encodes, library, subtitles, transcoding, uploads
 from nextstream.services.subtitles import Label
 from tests.unit.test_library import ADA, BOB
 
@@ -204,3 +205,57 @@ def test_added_subtitles_outlive_an_encode(platform: Platform) -> None:
     made = subtitles.publish(platform, again, [r for r in again.renditions if not r.is_uploaded])
     assert made[-1].name == "s-de-main"
     assert platform.storage.read(f"videos/{video.id}/v2/s-de-main/text.vtt")
+
+
+def begin_anew(platform: Platform, video: Video, state: State) -> None:
+    """Encode a video anew, as far as a state."""
+    encodes.reencode(platform, ADA, video.id, Options())
+    if state is State.ENCODING:
+        transcoding.probe(platform, video.id, 2, "w")
+    if state is State.CANCELLED:
+        encodes.cancel(platform, ADA, video.id)
+
+
+def end_anew(platform: Platform, video: Video) -> Video:
+    """Do what is left of the second encode."""
+    transcoding.probe(platform, video.id, 2, "w")
+    plan = library.get(platform, ADA, video.id).plan
+    assert plan
+    for piece in plan.pieces:
+        transcoding.encode(platform, video.id, 2, piece.name, "w")
+    transcoding.publish(platform, video.id, 2, "w")
+    return library.get(platform, ADA, video.id)
+
+
+@pytest.mark.parametrize("state", [State.UPLOADED, State.ENCODING, State.CANCELLED])
+def test_subtitles_of_what_plays_change_whatever_becomes_of_a_reencode(
+    platform: Platform, state: State
+) -> None:
+    video = ready(platform)
+    subtitles.put(platform, ADA, video.id, Label("de"), SRT)
+    begin_anew(platform, video, state)
+    assert library.get(platform, ADA, video.id).state is state
+    subtitles.remove(platform, ADA, video.id, Label("de"))
+    assert len(tracks_in(platform, video)) == 2
+    subtitles.put(platform, ADA, video.id, Label("es"), SRT)
+    assert 'LANGUAGE="es"' in tracks_in(platform, video)[-1]
+    if state is not State.CANCELLED:
+        assert end_anew(platform, video).public_version == 2
+        assert "/v2/s-es-main/" in tracks_in(platform, video)[-1].replace('"', "/")
+
+
+def test_a_change_while_a_reencode_is_published_leads_to_that(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = ready(platform)
+    begin_anew(platform, video, State.ENCODING)
+    note = transcoding._note_ready
+
+    def note_overtaken(*arguments: Any) -> bool:
+        current = library.get(platform, ADA, video.id)
+        subtitles._rewrite(platform, current)  # as the end of a change that began before
+        return note(*arguments)
+
+    monkeypatch.setattr(transcoding, "_note_ready", note_overtaken)
+    assert end_anew(platform, video).public_version == 2
+    assert '"v2/' in tracks_in(platform, video)[0]
