@@ -83,10 +83,10 @@ def attend(others: Blueprint) -> None:
 
 @blueprint.url_value_preprocessor
 def take_ticket(_: str | None, values: dict[str, Any] | None) -> None:
-    """Take the ticket out of the path, or else out of the video's cookie, for `admit`."""
-    in_path = (values or {}).pop("ticket", None)
+    """Take the ticket out of the path, and the one in the video's cookie, for `admit`."""
+    g.ticket = (values or {}).pop("ticket", None)
     has_cookies = "HTTP_COOKIE" in request.environ  # to look into none takes as long as to find a file
-    g.ticket = in_path or (request.cookies.get(TICKET_COOKIE) if has_cookies else None)
+    g.kept_ticket = request.cookies.get(TICKET_COOKIE) if has_cookies else None
 
 
 @blueprint.get(f"/v/<video_id>/{paths.MASTER}")
@@ -213,7 +213,7 @@ def count_bytes(response: Response) -> Response:
 
 def admit(video_id: str) -> Access:
     """Let the player in, and give what that was decided by."""
-    return rights.admit(http.platform(), video_id, g.ticket)
+    return rights.admit(http.platform(), video_id, g.ticket, g.kept_ticket)
 
 
 def sharing(access: Access) -> str:

@@ -55,17 +55,20 @@ def revoke(platform: Platform, account: Account, video_id: str, request_id: str 
     log.info("tickets revoked", video_id=video.id)
 
 
-def admit(platform: Platform, video_id: str, word: str | None) -> Access:
+def admit(platform: Platform, video_id: str, word: str | None, kept: str | None = None) -> Access:
     """Let a player in, by a ticket where there is one, else by the video's visibility.
 
-    Raises TicketRefused for a ticket that isn't good, and VideoNotFound for a private video
-    without one, as if there were none.
+    A ticket that a browser has `kept` from before is looked at only where one is needed, since it
+    comes along unasked. Raises TicketRefused for a ticket that isn't good, and VideoNotFound for a
+    private video without one, as if there were none.
     """
     access = _look_up(platform, video_id)
-    if word is not None:
-        ticket = tickets.read(word, platform.settings.secret_key)
+    is_private = access.visibility is Visibility.PRIVATE
+    wanted = kept if word is None and is_private else word
+    if wanted is not None:
+        ticket = tickets.read(wanted, platform.settings.secret_key)
         tickets.check(ticket, video_id, access.ticket_epoch, platform.clock.now())
-    elif access.visibility is Visibility.PRIVATE:
+    elif is_private:
         raise VideoNotFound
     return access
 

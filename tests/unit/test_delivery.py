@@ -189,6 +189,17 @@ def test_a_cdn_has_no_private_segments_but_encrypted_ones(cdn: FlaskClient) -> N
         assert get(cdn, SEGMENT, video).status_code == 404
 
 
+def test_a_cookie_that_is_no_longer_good_keeps_nobody_from_what_is_open() -> None:
+    client = create_app(platform_of(), "streaming").test_client(use_cookies=False)
+
+    def statuses(word: str) -> list[int]:
+        sent = {"Cookie": f"ns_ticket={word}"}
+        return [client.get(f"/v/{v}/master.m3u8", headers=sent).status_code for v in Visibility]
+
+    assert statuses("revoked") == [200, 200, 403]
+    assert statuses(ticket_of("private")) == [200, 200, 200]
+
+
 def ticket_of(video_id: str) -> str:
 
     platform = wiring.in_memory()

@@ -93,6 +93,18 @@ def test_a_bad_ticket_is_refused_even_where_none_is_needed(platform: Platform) -
         rights.admit(platform, upload(platform, visibility=Visibility.PUBLIC), "forged")
 
 
+def test_a_ticket_that_a_browser_kept_closes_nothing_that_is_open(platform: Platform) -> None:
+    video_id = upload(platform, visibility=Visibility.PRIVATE)
+    kept = rights.grant(platform, ADA, video_id, 60).word
+    rights.admit(platform, video_id, None, kept)
+    rights.revoke(platform, ADA, video_id, None)
+    with pytest.raises(TicketRefused):
+        rights.admit(platform, video_id, None, kept)
+    library.change(platform, ADA, video_id, {"visibility": Visibility.UNLISTED}, None, None)
+    rights.admit(platform, video_id, None, kept)
+    rights.admit(platform, video_id, rights.grant(platform, ADA, video_id, 60).word, kept)
+
+
 def test_a_video_that_is_not_there_cannot_be_played(platform: Platform) -> None:
     with pytest.raises(VideoNotFound):
         rights.admit(platform, "none", None)
