@@ -56,5 +56,6 @@ def file_name(found: Download, form: str) -> str:
 
 def disposition(name: str) -> str:
     """Give a Content-Disposition (RFC 6266) that old clients understand, too."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = _NO_NAME.sub("_", folded)  # once more: a wide quotation mark has become a plain one
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
 from nextstream import wiring
@@ -16,7 +18,7 @@ from nextstream.domain.video import Video, Visibility
 from nextstream.errors import Misconfigured
 from nextstream.ports import Platform
 from nextstream.settings import Settings
-from web import create_app
+from web import create_app, downloads
 
 VARIANT = "#EXT-X-STREAM-INF:BANDWIDTH={},RESOLUTION={},CODECS={}\n{}/index.m3u8\n"
 MASTER = "#EXTM3U\n" + "".join(
@@ -198,6 +200,17 @@ def test_a_cookie_that_is_no_longer_good_keeps_nobody_from_what_is_open() -> Non
 
     assert statuses("revoked") == [200, 200, 403]
     assert statuses(ticket_of("private")) == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "title", ["x\uff02; filename=evil.exe; a=\uff02", "\u2025\uff0f\u2025\uff0fevil", "\uff3c\uff1aevil"]
+)
+def test_no_title_writes_the_header_of_its_download(title: str) -> None:
+    header = downloads.disposition(title)
+    assert header.partition("; filename*=")[2] == f"UTF-8''{quote(title, safe='')}"
+    form, parameters = parse_options_header(header.partition("; filename*=")[0])
+    assert (form, [*parameters]) == ("attachment", ["filename"])
+    assert not set(parameters["filename"]) & set('"/\\:')
 
 
 def ticket_of(video_id: str) -> str:
