@@ -9,7 +9,7 @@ import structlog
 
 from nextstream.domain import paths
 from nextstream.domain.video import Video
-from nextstream.errors import NextStreamError
+from nextstream.errors import NextStreamError, StorageError
 from nextstream.ports import Platform, Purge, Transaction
 from nextstream.services import leads
 
@@ -56,10 +56,24 @@ def add_all(platform: Platform, tx: Transaction, video_id: str) -> None:
 
 
 def sweep(platform: Platform) -> int:
-    """Remove what is due, and count the objects; what fails is due again at the next look."""
+    """Remove what is due, and count the objects; what fails is due again at the next look.
+
+    It keeps nothing else waiting, and is raised at the end; at once where no storage is there.
+    """
     with platform.database.transaction() as tx:
         due = tx.purges.due(platform.clock.now(), AT_ONCE)
-    return sum(_sweep(platform, purge) for purge in due)
+    count, failed = 0, None
+    for purge in due:
+        try:
+            count += _sweep(platform, purge)
+        except StorageError as error:
+            if error.retryable:
+                raise
+            log.error("files not removed", prefix=purge.prefix, error=str(error))
+            failed = error
+    if failed:
+        raise failed
+    return count
 
 
 def try_sweep(platform: Platform) -> None:

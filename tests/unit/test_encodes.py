@@ -22,6 +22,7 @@ from nextstream.errors import (
     NotAllowed,
     SourceNotVideo,
     StaleVideo,
+    StorageError,
     StorageUnavailable,
     VideoNotFound,
     WrongState,
@@ -149,6 +150,23 @@ def test_a_storage_that_is_away_is_purged_when_it_is_back(platform: Platform, vi
     assert keys(platform, video) == {"source", "v1"}
     purging.sweep(platform)
     assert keys(platform, video) == {"source"}
+
+
+def test_files_that_can_not_be_removed_keep_no_others_from_it(platform: Platform, video: Video) -> None:
+    class Stuck(type(platform.storage)):  # type: ignore[misc]  # the twin's own class, at run time
+        def remove(self, prefix: str) -> int:
+            if video.id in prefix:
+                raise StorageError(detail=prefix)
+            return super().remove(prefix)  # type: ignore[no-any-return]  # its class is known at run time
+
+    other = uploads.receive(platform, ADA, "other.mp4", None, [b"film"], None)
+    platform.storage.__class__ = Stuck
+    library.remove(platform, ADA, video.id)
+    advance(platform, 1)
+    library.remove(platform, ADA, other.id)
+    assert (keys(platform, video), keys(platform, other)) == ({"source"}, set())
+    with pytest.raises(StorageError):  # whoever looks after it is told
+        purging.sweep(platform)
 
 
 def test_a_retry_does_again_only_what_failed(
