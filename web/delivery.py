@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from flask import Response, request
 from werkzeug.http import is_resource_modified
@@ -15,6 +15,9 @@ from nextstream.errors import NotFound, PreconditionFailed
 from nextstream.ports import StoredObject
 from nextstream.services.playback import Elsewhere
 from web import http
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 LOCATE_S = 60
 WORTH_BYTES = 256  # less doesn't get smaller by as much as its headers grow
@@ -36,7 +39,7 @@ def send_text(body: bytes, name: str, caching: str) -> Response:
     response.add_etag()
     if _is_packed(len(body)):
         _pack(response, body)
-    return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
+    return weigh(response)
 
 
 def send_stored(stored: StoredObject, caching: str) -> Response:
@@ -45,8 +48,9 @@ def send_stored(stored: StoredObject, caching: str) -> Response:
     response.last_modified = stored.modified_at
     response.set_etag(stored.etag)
     if paths.is_text(stored.key) and _is_packed(stored.size_bytes):
+        _check_age(response)
         _pack(response, http.platform().storage.read(stored.key))
-        return response.make_conditional(request.environ)  # type: ignore[return-value]  # it gives itself
+        return weigh(response)
     start, size_bytes = offer(response, stored.size_bytes)
     if request.method != "HEAD" and response.status_code in (200, 206):
         _attach(response, stored, start, size_bytes)
@@ -73,17 +77,22 @@ def offer(response: Response, size_bytes: int) -> tuple[int, int]:
     _check_age(response)
     # What is asked under a condition comes before the range (RFC 9110, 13.2.2), which werkzeug turns.
     etag, date = response.headers.get("ETag"), response.headers.get("Last-Modified")
-    is_wanted = is_resource_modified(request.environ, etag, last_modified=date)
-    response.make_conditional(
-        request.environ,
-        accept_ranges=is_wanted and _wants_one_range(size_bytes),
-        complete_length=size_bytes,
-    )
+    is_wanted = is_resource_modified(_asked(), etag, last_modified=date)
+    is_part = is_wanted and _wants_one_range(size_bytes) and _has_part(response)
+    weigh(response, accept_ranges=is_part, complete_length=size_bytes)
     response.headers["Accept-Ranges"] = "bytes"
     if response.status_code != 206:
         return 0, size_bytes
     start, stop = response.content_range.start or 0, response.content_range.stop or 0
     return start, stop - start
+
+
+def weigh(response: Response, **ranges: Any) -> Response:
+    """Answer under the request's conditions: maybe the client has it. Raises PreconditionFailed."""
+    response.make_conditional(_asked(), **ranges)
+    if response.status_code == 412:  # with a file's headers, and so the promise of its bytes
+        raise PreconditionFailed
+    return response
 
 
 def _begin(name: str, caching: str) -> Response:
@@ -112,6 +121,26 @@ def _check_age(response: Response) -> None:
     wanted, changed_at = request.if_unmodified_since, response.last_modified
     if wanted and changed_at and changed_at > wanted and not request.if_match:
         raise PreconditionFailed
+
+
+def _asked() -> WSGIEnvironment:
+    """Give the request as werkzeug understands it: a file that is there meets `If-Match: *`.
+
+    RFC 9110, 13.1.1.
+    """
+    if not request.if_match.star_tag:
+        return request.environ
+    return {name: value for name, value in request.environ.items() if name != "HTTP_IF_MATCH"}
+
+
+def _has_part(response: Response) -> bool:
+    """Tell whether a client's part is surely of this file: neither a weak ETag nor another date says so.
+
+    A strong ETag is compared by werkzeug. RFC 9110, 13.1.5.
+    """
+    if request.headers.get("If-Range", "").lstrip().startswith("W/"):
+        return False
+    return request.if_range.date in (None, response.last_modified)
 
 
 def _wants_one_range(size_bytes: int) -> bool:

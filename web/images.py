@@ -8,9 +8,9 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from nextstream.domain import paths
-from nextstream.errors import EncoderBusy, MediaError, NotFound, VideoNotReady
+from nextstream.errors import EncoderBusy, MediaError, NotFound, PreconditionFailed, VideoNotReady
 from nextstream.services import images
-from web import http, streaming
+from web import delivery, http, streaming
 from web.contract import Answer, Pass, operation
 
 blueprint = Blueprint("images", __name__)
@@ -36,7 +36,7 @@ class Wish(BaseModel):
         200: Answer(streaming.BYTES, ("image/jpeg", "image/webp"), headers=("ETag",)),
         304: Answer(headers=("ETag",)),
     },
-    errors=(EncoderBusy, MediaError, NotFound, VideoNotReady),
+    errors=(EncoderBusy, MediaError, NotFound, PreconditionFailed, VideoNotReady),
 )
 def get_thumbnail(video_id: str, form: str) -> Response:
     """Give the frame that is shown at a time, decoded now; a browser that knows it costs nothing."""
@@ -50,7 +50,7 @@ def get_thumbnail(video_id: str, form: str) -> Response:
     response.set_etag(f"{found.etag}-{form}")
     # Only a decode can tell a picture's size, and neither a HEAD nor a 304 is worth one.
     response.automatically_set_content_length = request.method != "HEAD"
-    response.make_conditional(request.environ)
+    delivery.weigh(response)
     if request.method != "HEAD" and response.status_code == 200:
         response.data = images.make(platform, found, form)
     return response

@@ -198,6 +198,8 @@ def allow_players(response: Response) -> Response:
     """Let players on any site read public files, errors included: a login plays no part there."""
     if request.path.startswith(("/v/", "/p/")):
         response.headers.extend(FOR_PLAYERS)  # at once, since each that is set alone looks for itself
+        if response.status_code >= 400:  # a cache may keep a 404 otherwise (RFC 9111, 4.2.2)
+            response.headers["Cache-Control"] = "no-store"
         if request.method == "OPTIONS":
             response.headers["Access-Control-Max-Age"] = PREFLIGHT_S
     return response

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import time
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.http import parse_options_header
+from werkzeug.http import http_date, parse_options_header
 from werkzeug.test import TestResponse
 
 from nextstream import wiring
@@ -110,6 +111,57 @@ def test_a_range_is_one_of_the_plain_text(client: FlaskClient) -> None:
     packed = get(client, "v1/v720/index.m3u8", Accept_Encoding="gzip").headers["ETag"]
     other = get(client, "v1/v720/index.m3u8", **wish, If_Range=packed)
     assert (other.status_code, other.text) == (200, PLAYLIST)
+
+
+LONG_AGO, TOMORROW = "Mon, 01 Jan 2001 00:00:00 GMT", http_date(time.time() + 86400)
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ({"If_Match": "*"}, 206),
+        ({"If_Match": '"other"'}, 412),
+        ({"If_Match": "{etag}"}, 206),
+        ({"If_Match": "*", "If_None_Match": "{etag}"}, 304),
+        ({"If_Unmodified_Since": LONG_AGO}, 412),
+        ({"If_Unmodified_Since": TOMORROW}, 206),
+        ({"If_Range": "{etag}"}, 206),
+        ({"If_Range": "W/{etag}"}, 200),
+        ({"If_Range": "{date}"}, 206),
+        ({"If_Range": LONG_AGO}, 200),
+        ({"If_Range": TOMORROW}, 200),
+    ],
+)
+@pytest.mark.parametrize("name", [SEGMENT, "v1/v720/index.m3u8"])
+def test_a_part_is_given_under_the_conditions_of_http(
+    client: FlaskClient, name: str, condition: dict[str, str], status: int
+) -> None:
+    whole = get(client, name).headers
+    facts = {"etag": whole["ETag"], "date": whole["Last-Modified"]}
+    asked = {header: value.format(**facts) for header, value in condition.items()}
+    answer = get(client, name, Range="bytes=0-9", **asked)
+    assert answer.status_code == status
+    if status != 304:
+        assert answer.headers["Content-Length"] == str(len(answer.data))
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [({"If_Match": "*"}, 200), ({"If_Unmodified_Since": LONG_AGO}, 412), ({"If_Match": '"x"'}, 412)],
+)
+@pytest.mark.parametrize("name", ["master.m3u8", "v1/v720/index.m3u8"])
+def test_a_compressed_playlist_heeds_conditions_as_the_plain_one(
+    client: FlaskClient, name: str, condition: dict[str, str], status: int
+) -> None:
+    for accepted in ("gzip", "identity"):
+        assert get(client, name, Accept_Encoding=accepted, **condition).status_code == status
+
+
+@pytest.mark.parametrize("name", ["v1/v720/00002.m4s", "master.m3u8?codecs=av1", "source", "a.mp4"])
+def test_no_cache_keeps_that_something_is_not_there_yet(client: FlaskClient, name: str) -> None:
+    for video in ("public", "private", "none"):
+        answer = get(client, name, video)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (404, "no-store")
 
 
 @pytest.mark.parametrize("name", [SEGMENT, "v1/v720/init.mp4", "storyboard.json"])
