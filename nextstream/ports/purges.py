@@ -36,6 +36,10 @@ class Purges(Protocol):
         """Count a sweep, and note when the next is due; False where the purge isn't as it was read."""
         ...
 
+    def postpone(self, purge: Purge, due_at: datetime) -> bool:
+        """Note another time for a purge, and count nothing; False where it isn't as it was read."""
+        ...
+
     def remove(self, prefix: str) -> bool:
         """Remove a purge, and tell whether it was there and nothing of it was swept."""
         ...

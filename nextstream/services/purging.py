@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from nextstream.domain import paths
 from nextstream.domain.video import Video
-from nextstream.errors import NextStreamError, StorageError
+from nextstream.errors import NextStreamError
 from nextstream.ports import Platform, Purge, Transaction
 from nextstream.services import leads
 
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 # Seconds after a sweep until the next, which finds what a worker wrote that had stood still.
 SWEEPS_AFTER_S = (30.0, 600.0)
 AT_ONCE = 100
+REFUSED_S = 600.0  # until the next try of what the storage refuses to remove
 
 
 def add_encode(platform: Platform, tx: Transaction, video: Video, after_s: float = 0) -> None:
@@ -56,32 +58,30 @@ def add_all(platform: Platform, tx: Transaction, video_id: str) -> None:
 
 
 def sweep(platform: Platform) -> int:
-    """Remove what is due, and count the objects; what fails is due again at the next look.
-
-    It keeps nothing else waiting, and is raised at the end; at once where no storage is there.
-    """
-    with platform.database.transaction() as tx:
-        due = tx.purges.due(platform.clock.now(), AT_ONCE)
-    count, failed = 0, None
-    for purge in due:
+    """Remove what is due, and count the objects; where storage is away, it is due at the next look."""
+    count = 0
+    for purge in _due(platform):
         try:
             count += _sweep(platform, purge)
-        except StorageError as error:
-            if error.retryable:
+        except NextStreamError as error:
+            if error.retryable:  # storage or database is away, for all that is due
                 raise
-            log.error("files not removed", prefix=purge.prefix, error=str(error))
-            failed = error
-    if failed:
-        raise failed
+            _put_off(platform, purge, error)
     return count
 
 
 def try_sweep(platform: Platform) -> None:
-    """Sweep at once, for who waits for it; what can't be removed now goes later."""
+    """Sweep at once, for who waits for it; what can't be removed now, or from here, goes later."""
     try:
-        sweep(platform)
+        for purge in _due(platform):
+            _sweep(platform, purge)
     except NextStreamError as error:
         log.warning("files are removed later", error=str(error))
+
+
+def _due(platform: Platform) -> Sequence[Purge]:
+    with platform.database.transaction() as tx:
+        return tx.purges.due(platform.clock.now(), AT_ONCE)
 
 
 def _sweep(platform: Platform, purge: Purge) -> int:
@@ -92,16 +92,38 @@ def _sweep(platform: Platform, purge: Purge) -> int:
             if not tx.purges.note_swept(purge, now):
                 return 0
         purge = replace(purge, due_at=now, sweeps=1)
-    if paths.is_public(purge.prefix):  # of one encode: nobody is to be led to it any more
-        leads.restore(platform, paths.video_of(purge.prefix))
-    count = sum(platform.storage.remove(key) for key in _chosen(platform, purge))
+    count = _remove(platform, purge)
     with platform.database.transaction() as tx:
-        if purge.sweeps > len(SWEEPS_AFTER_S):
-            tx.purges.remove(purge.prefix)
-        else:
-            tx.purges.note_swept(purge, now + timedelta(seconds=SWEEPS_AFTER_S[purge.sweeps - 1]))
+        _note_end(tx, purge, now)
     log.info("files removed", prefix=purge.prefix, objects=count)
     return count
+
+
+def _remove(platform: Platform, purge: Purge) -> int:
+    """Remove what was there while the purge was wanted: the next encode may write there from then on."""
+    chosen = _chosen(platform, purge)
+    with platform.database.transaction() as tx:
+        if not tx.purges.postpone(purge, purge.due_at):
+            return 0
+    if paths.is_public(purge.prefix):  # of one encode: nobody is to be led to it any more
+        leads.restore(platform, paths.video_of(purge.prefix))
+    return sum(platform.storage.remove(key) for key in chosen)
+
+
+def _put_off(platform: Platform, purge: Purge, error: NextStreamError) -> None:
+    """Let a purge wait that the storage refuses, so that those behind it have their turn."""
+    log.error("files can't be removed", prefix=purge.prefix, error=str(error))
+    begun = replace(purge, sweeps=max(1, purge.sweeps))
+    with platform.database.transaction() as tx:
+        tx.purges.postpone(begun, platform.clock.now() + timedelta(seconds=REFUSED_S))
+
+
+def _note_end(tx: Transaction, purge: Purge, now: datetime) -> None:
+    """Note when the next sweep is due, or that it was the last; a purge that took its place stays."""
+    if purge.sweeps <= len(SWEEPS_AFTER_S):
+        tx.purges.note_swept(purge, now + timedelta(seconds=SWEEPS_AFTER_S[purge.sweeps - 1]))
+    elif tx.purges.postpone(purge, purge.due_at):
+        tx.purges.remove(purge.prefix)
 
 
 def _chosen(platform: Platform, purge: Purge) -> list[str]:

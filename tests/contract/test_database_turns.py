@@ -198,6 +198,17 @@ def test_a_purge_that_has_begun_can_not_be_called_off(database: Database) -> Non
         assert tx.purges.due(LATER, 9) == []
 
 
+def test_a_purge_is_put_off_without_being_counted_where_it_is_as_it_was_read(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.purges.add(Purge("a/", NOW))
+        assert tx.purges.postpone(Purge("a/", NOW), LATER)
+        assert tx.purges.due(NOW, 9) == []
+        assert tx.purges.due(LATER, 9) == [Purge("a/", LATER)]
+        assert not tx.purges.postpone(Purge("a/", NOW, sweeps=1), NOW)
+        assert not tx.purges.postpone(Purge("b/", NOW), NOW)
+        assert tx.purges.due(LATER, 9) == [Purge("a/", LATER)]
+
+
 def test_a_purge_replaces_the_one_before_it(database: Database) -> None:
     with database.transaction() as tx:
         tx.purges.add(Purge("a/", LATER, keep="source"))

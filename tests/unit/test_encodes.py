@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from nextstream import wiring
 from nextstream.adapters.clock import HandClock
 from nextstream.adapters.dispatch_memory import MemoryDispatcher
 from nextstream.adapters.encoder_memory import MemoryEncoder
-from nextstream.domain import ladder
+from nextstream.adapters.storage_memory import MemoryStorage
+from nextstream.domain import ladder, paths
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import PUBLISH
 from nextstream.domain.video import Encryption, Options, Priority, State, Video
@@ -27,7 +29,7 @@ from nextstream.errors import (
     VideoNotFound,
     WrongState,
 )
-from nextstream.ports import Platform, Report, Task, Wanted
+from nextstream.ports import Platform, Report, Storage, Task, Wanted
 from nextstream.services import (
     claims,
     downloads,
@@ -75,6 +77,23 @@ def tasks(platform: Platform, video: Video, version: int = 1) -> dict[str, Task]
 def keys(platform: Platform, video: Video) -> set[str]:
     root = f"videos/{video.id}/"
     return {stored.key.removeprefix(root).split("/")[0] for stored in platform.storage.list(root)}
+
+
+class WatchedStorage(MemoryStorage):
+    """A storage's other door: tells what is about to be removed."""
+
+    before: Callable[[str], None]
+
+    def __init__(self, storage: Storage, before: Callable[[str], None]) -> None:
+        self.__dict__ = {**vars(storage), "before": before}
+
+    def remove(self, prefix: str) -> int:
+        self.before(prefix)
+        return super().remove(prefix)
+
+
+def watched(platform: Platform, before: Callable[[str], None]) -> Platform:
+    return replace(platform, storage=WatchedStorage(platform.storage, before))
 
 
 def advance(platform: Platform, seconds: float) -> None:
@@ -152,21 +171,65 @@ def test_a_storage_that_is_away_is_purged_when_it_is_back(platform: Platform, vi
     assert keys(platform, video) == {"source"}
 
 
-def test_files_that_can_not_be_removed_keep_no_others_from_it(platform: Platform, video: Video) -> None:
-    class Stuck(type(platform.storage)):  # type: ignore[misc]  # the twin's own class, at run time
-        def remove(self, prefix: str) -> int:
-            if video.id in prefix:
-                raise StorageError(detail=prefix)
-            return super().remove(prefix)  # type: ignore[no-any-return]  # its class is known at run time
+def test_a_sweep_that_was_called_off_since_it_was_read_leaves_the_next_encode_alone(
+    platform: Platform, video: Video
+) -> None:
+    other = uploads.receive(platform, ADA, "other.mp4", None, [b"film"], None)
+
+    def retry_meanwhile(prefix: str) -> None:
+        if other.id in prefix:  # it is removed first, and takes its time
+            encodes.retry(platform, ADA, video.id)
+            for piece in transcoding.probe(platform, video.id, 2, "w"):
+                transcoding.encode(platform, video.id, 2, piece.name, "w")
+
+    for each in (other, video):
+        encodes.cancel(platform, ADA, each.id)
+    advance(platform, purging.SWEEPS_AFTER_S[0])
+    platform.storage.put(f"videos/{other.id}/v1/v720/00001.m4s", b"late", "video/iso.segment")
+    assert purging.sweep(watched(platform, retry_meanwhile)) == 1
+    transcoding.publish(platform, video.id, 2, "w")
+    ready = library.get(platform, ADA, video.id)
+    assert ready.state is State.READY
+    for rendition in ready.renditions:
+        for segment in rendition.segments:
+            platform.storage.head(paths.segment(video.id, 2, rendition.name, segment.number))
+
+
+def test_a_video_that_is_deleted_during_the_last_sweep_of_its_encode_leaves_nothing(
+    platform: Platform, video: Video
+) -> None:
+    def be_away(prefix: str) -> None:
+        raise StorageUnavailable(detail=prefix)
+
+    def delete_meanwhile(_: str) -> None:
+        library.remove(watched(platform, be_away), ADA, video.id)
+
+    encodes.cancel(platform, ADA, video.id)
+    advance(platform, purging.SWEEPS_AFTER_S[0])
+    purging.sweep(platform)
+    platform.storage.put(f"videos/{video.id}/v1/v720/00001.m4s", b"late", "video/iso.segment")
+    advance(platform, purging.SWEEPS_AFTER_S[1])
+    purging.sweep(watched(platform, delete_meanwhile))
+    assert keys(platform, video) == {"source"}
+    purging.sweep(platform)
+    assert keys(platform, video) == set()
+
+
+def test_what_the_storage_refuses_to_remove_keeps_nothing_else_from_being_removed(
+    platform: Platform, video: Video
+) -> None:
+    def refuse(prefix: str) -> None:
+        if video.id in prefix:
+            raise StorageError(detail="Operation not permitted")
 
     other = uploads.receive(platform, ADA, "other.mp4", None, [b"film"], None)
-    platform.storage.__class__ = Stuck
-    library.remove(platform, ADA, video.id)
-    advance(platform, 1)
-    library.remove(platform, ADA, other.id)
+    for each in (video, other):
+        library.remove(watched(platform, refuse), ADA, each.id)
     assert (keys(platform, video), keys(platform, other)) == ({"source"}, set())
-    with pytest.raises(StorageError):  # whoever looks after it is told
-        purging.sweep(platform)
+    assert purging.sweep(platform) == 0
+    advance(platform, purging.REFUSED_S)
+    purging.sweep(platform)
+    assert keys(platform, video) == set()
 
 
 def test_a_retry_does_again_only_what_failed(

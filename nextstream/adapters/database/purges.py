@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -34,12 +35,18 @@ class SqlPurges:
 
     def note_swept(self, purge: Purge, next_at: datetime) -> bool:
         """Count a sweep, by compare-and-set."""
-        table = self._table
-        read = (table.c.prefix == purge.prefix, table.c.sweeps == purge.sweeps)
-        counted = update(table).where(*read).values(sweeps=purge.sweeps + 1, due_at=next_at)
-        return self._connection.execute(counted).rowcount > 0
+        return self._set(purge, sweeps=purge.sweeps + 1, due_at=next_at)
+
+    def postpone(self, purge: Purge, due_at: datetime) -> bool:
+        """Note another time, by compare-and-set."""
+        return self._set(purge, due_at=due_at)
 
     def remove(self, prefix: str) -> bool:
         """Remove a purge, and tell whether it was there and nothing was swept."""
         gone = delete(self._table).where(self._table.c.prefix == prefix)
         return self._connection.execute(gone.returning(self._table.c.sweeps)).scalar() == 0
+
+    def _set(self, read: Purge, **values: Any) -> bool:
+        table = self._table
+        as_read = (table.c.prefix == read.prefix, table.c.sweeps == read.sweeps)
+        return self._connection.execute(update(table).where(*as_read).values(**values)).rowcount > 0

@@ -26,12 +26,20 @@ class MemoryPurges:
 
     def note_swept(self, purge: Purge, next_at: datetime) -> bool:
         """Count a sweep, by compare-and-set."""
-        if self._purges.get(purge.prefix) != purge:
-            return False
-        self._purges[purge.prefix] = replace(purge, sweeps=purge.sweeps + 1, due_at=next_at)
-        return True
+        return self._set(purge, replace(purge, sweeps=purge.sweeps + 1, due_at=next_at))
+
+    def postpone(self, purge: Purge, due_at: datetime) -> bool:
+        """Note another time, by compare-and-set."""
+        return self._set(purge, replace(purge, due_at=due_at))
 
     def remove(self, prefix: str) -> bool:
         """Remove a purge, and tell whether it was there and nothing was swept."""
         purge = self._purges.pop(prefix, None)
         return purge is not None and purge.sweeps == 0
+
+    def _set(self, read: Purge, changed: Purge) -> bool:
+        found = self._purges.get(read.prefix)
+        if found is None or found.sweeps != read.sweeps:
+            return False
+        self._purges[read.prefix] = changed
+        return True
