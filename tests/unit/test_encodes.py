@@ -29,7 +29,7 @@ from nextstream.errors import (
     VideoNotFound,
     WrongState,
 )
-from nextstream.ports import Platform, Report, Storage, Task, Wanted
+from nextstream.ports import Platform, Report, Storage, StoredObject, Task, Wanted
 from nextstream.services import (
     claims,
     downloads,
@@ -223,12 +223,25 @@ def test_what_the_storage_refuses_to_remove_keeps_nothing_else_from_being_remove
             raise StorageError(detail="Operation not permitted")
 
     other = uploads.receive(platform, ADA, "other.mp4", None, [b"film"], None)
+    refusing = watched(platform, refuse)
     for each in (video, other):
-        library.remove(watched(platform, refuse), ADA, each.id)
+        library.remove(refusing, ADA, each.id)
+    purging.sweep(refusing)
     assert (keys(platform, video), keys(platform, other)) == ({"source"}, set())
     assert purging.sweep(platform) == 0
     advance(platform, purging.REFUSED_S)
     purging.sweep(platform)
+    assert keys(platform, video) == set()
+
+
+def test_what_a_web_server_may_not_remove_is_due_for_upkeep_at_once(
+    platform: Platform, video: Video
+) -> None:
+    def refuse(prefix: str) -> None:
+        raise StorageError(detail=prefix)
+
+    library.remove(watched(platform, refuse), ADA, video.id)
+    assert purging.sweep(platform) == 1
     assert keys(platform, video) == set()
 
 
@@ -392,6 +405,33 @@ def test_a_reencode_whose_worker_is_killed_while_it_publishes_leaves_the_old_one
     purging.sweep(platform)
     assert lists(platform, video) != before  # it may be noted yet
     encodes.cancel(platform, ADA, video.id)
+    assert lists(platform, video) == before
+
+
+@pytest.mark.parametrize("encryption", Encryption)
+@pytest.mark.parametrize("last", ["storyboard.vtt", "poster.jpg", "master.m3u8"])
+def test_a_reencode_that_is_cancelled_between_two_files_above_leaves_the_old_ones(
+    platform: Platform, video: Video, last: str, encryption: Encryption
+) -> None:
+    class Cancelling(MemoryStorage):
+        def put(self, key: str, body: bytes, content_type: str) -> StoredObject:
+            stored = super().put(key, body, content_type)
+            if key == f"videos/{video.id}/{last}":
+                encodes.cancel(platform, ADA, video.id)
+            return stored
+
+    run(platform, video)
+    before = lists(platform, video)
+    encodes.reencode(platform, ADA, video.id, Options(heights=(240,), encryption=encryption))
+    for piece in transcoding.probe(platform, video.id, 2, "w"):
+        transcoding.encode(platform, video.id, 2, piece.name, "w")
+    storage = Cancelling()
+    storage.__dict__ = vars(platform.storage)
+    transcoding.publish(replace(platform, storage=storage), video.id, 2, "w")
+    assert library.get(platform, ADA, video.id).state is State.CANCELLED
+    advance(platform, purging.SWEEPS_AFTER_S[0])
+    purging.sweep(platform)
+    assert "v2" not in keys(platform, video)
     assert lists(platform, video) == before
 
 
