@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,17 @@ from typing import Any
 import pytest
 import yaml
 
-from nextstream import queue
+from nextstream import queue, wiring
+from nextstream.adapters.clock import HandClock
+from nextstream.adapters.encoder_memory import MemoryEncoder
 from nextstream.adapters.storage_s3 import S3Storage
 from nextstream.adapters.storage_split import SplitStorage
 from nextstream.domain import paths
-from nextstream.ports import Parts
+from nextstream.domain.accounts import Account, Role
+from nextstream.domain.video import Encryption, Options, State, Video
+from nextstream.ports import Parts, Platform
+from nextstream.services import encodes, subtitles, transcoding, uploads
+from nextstream.services.subtitles import Label
 from nextstream.settings import PREFIX, Settings
 from tests import ecs_templates, servers
 from tests.ecs_templates import FOLDER, SERVICES, SIZES, STACKS, TEMPLATES
@@ -173,20 +179,36 @@ def receive(storage: SplitStorage) -> None:
     storage.remove(key)
 
 
+ADA = Account("ada", "ada", "", Role.UPLOADER, HandClock().now())
+
+
+def uploaded() -> tuple[Platform, Video]:
+    """Give a video that was uploaded, with a storage of its own."""
+    platform = wiring.in_memory(encoder=MemoryEncoder(), clock=HandClock())
+    return platform, uploads.receive(platform, ADA, "clip.mp4", None, [b"film"], None)
+
+
 def encode(storage: SplitStorage) -> None:
     """Do with the storage what a worker does."""
     assert storage.read(SOURCE)
-    storage.put(SEGMENT, b"more", "video/mp4")
     storage.write(paths.segment("abc", 1, "v720", 2), [b"x" * 9 * 1024**2], "video/mp4")
-    storage.remove(f"{paths.tree('abc', 1)}/t0/")
+    platform, video = uploaded()
+    worker = replace(platform, storage=storage)
+    assert transcoding.run(worker, video.id, 1, slots=1).state is State.READY
+    encrypted = Options(encryption=Encryption.AES_128)
+    encodes.reencode(platform, ADA, video.id, encrypted)
+    assert transcoding.run(worker, video.id, 2, slots=1).state is State.READY
 
 
 def play(storage: SplitStorage) -> None:
     """Do with the storage what streaming does."""
     assert storage.read(SEGMENT)
     storage.put(paths.download_index("abc", 1, "v720"), b"index", "video/mp4")
-    storage.put(paths.uploaded_text("abc", "t0"), b"WEBVTT", "text/vtt")
-    storage.remove(paths.uploaded_text("abc", "t0"))
+    platform, video = uploaded()
+    assert transcoding.run(platform, video.id, 1, slots=1).state is State.READY
+    streaming, label = replace(platform, storage=storage), Label("en")
+    subtitles.put(streaming, ADA, video.id, label, b"WEBVTT\n\n00:00.000 --> 00:01.000\nHello.\n")
+    subtitles.remove(streaming, ADA, video.id, label)
 
 
 def purge(storage: SplitStorage) -> None:
