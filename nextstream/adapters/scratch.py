@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nextstream.errors import ScratchFull
+from nextstream.errors import EncoderFailed, ScratchFull
 
 PREFIX = "nextstream-scratch-"
 LOCK = "lock"
@@ -30,8 +30,11 @@ class Scratch:
 
     @contextmanager
     def folder(self, size_bytes: int = 0) -> Iterator[str]:
-        """Give a folder as long as the block lasts; raises ScratchFull without that much room."""
-        free_bytes = shutil.disk_usage(self._base).free
+        """Give a folder as long as the block lasts; raises ScratchFull without that much room.
+
+        An encoder that fails where there is none left, since others took it meanwhile, isn't to blame.
+        """
+        free_bytes = self._free_bytes()
         if free_bytes < size_bytes + RESERVE_BYTES:
             raise ScratchFull(detail=f"{size_bytes} bytes wanted, {free_bytes} free in {self._base}")
         hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._base))
@@ -40,9 +43,16 @@ class Scratch:
         folder = hidden.rename(self._base / hidden.name[1:])  # only now may others find it
         try:
             yield str(folder)
+        except EncoderFailed as error:
+            if self._free_bytes() < RESERVE_BYTES:
+                raise ScratchFull(detail=error.detail) from error
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._base).free
 
 
 def sweep(base: Path) -> None:

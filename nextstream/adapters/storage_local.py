@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from nextstream.adapters import storage_keys
 from nextstream.adapters.multipart_local import LocalMultipart
-from nextstream.errors import Misconfigured, ObjectNotFound, StorageError
+from nextstream.errors import Misconfigured, ObjectNotFound, StorageError, StorageUnavailable
 from nextstream.ports import StoredObject
 
 BLOCK_BYTES = 256 * 1024
@@ -196,7 +196,9 @@ class LocalStorage:
         except OSError as error:
             if reading is not None and error.errno in _NOWHERE:
                 raise ObjectNotFound(detail=reading) from error
-            raise StorageError(self._advise(error.errno), detail=str(error)) from error
+            # A full disk passes as a server does that is away: work waits for room and isn't lost.
+            kind = StorageUnavailable if error.errno in _FULL else StorageError
+            raise kind(self._advise(error.errno), detail=str(error)) from error
 
     def _advise(self, number: int | None) -> str:
         if number in _FORBIDDEN:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from nextstream.adapters.scratch import Scratch
-from nextstream.errors import ScratchFull
+from nextstream.errors import EncoderFailed, NextStreamError, ScratchFull
+from nextstream.services import patience
 
 
 def test_a_piece_has_a_folder_of_its_own_while_it_is_in_work(tmp_path: Path) -> None:
@@ -26,6 +29,25 @@ def test_a_piece_that_would_not_fit_is_refused_before_it_begins(tmp_path: Path) 
     with pytest.raises(ScratchFull) as caught, Scratch(str(tmp_path)).folder(10**18):
         pytest.fail("it began")
     assert caught.value.retryable
+
+
+class Usage(NamedTuple):
+    free: int
+
+
+@pytest.mark.parametrize(("left_bytes", "error"), [(2**20, ScratchFull), (2**40, EncoderFailed)])
+def test_an_encoder_that_fails_on_a_disk_that_filled_up_meanwhile_is_not_to_blame(
+    left_bytes: int, error: type[NextStreamError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode() -> None:
+        with Scratch(str(tmp_path)).folder():
+            monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(left_bytes))
+            raise EncoderFailed(detail="av_interleaved_write_frame(): No space left on device")
+
+    with pytest.raises(error, match="No space left") as caught:
+        encode()
+    assert patience.passes(caught.value) == (error is ScratchFull)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_process_left_is_swept_and_what_others_use_is_not(tmp_path: Path) -> None:

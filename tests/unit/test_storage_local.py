@@ -13,7 +13,7 @@ import pytest
 
 from nextstream.adapters import storage_local
 from nextstream.adapters.storage_local import LocalStorage
-from nextstream.errors import Misconfigured, StorageError
+from nextstream.errors import Misconfigured, StorageError, StorageUnavailable
 
 TYPE = "video/mp4"
 
@@ -182,7 +182,7 @@ def test_a_folder_that_may_not_be_used_is_named_with_what_to_do() -> None:
         storage.put("a", b"x", TYPE)
 
 
-def test_a_full_disk_is_told_with_what_to_do(
+def test_a_full_disk_is_told_with_what_to_do_and_passes_when_there_is_room(
     storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: int) -> None:
@@ -190,7 +190,7 @@ def test_a_full_disk_is_told_with_what_to_do(
 
     storage.put("a", b"x", TYPE)
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(StorageError, match="is full; make room"):
+    with pytest.raises(StorageUnavailable, match="is full; make room"):
         storage.put("b", b"x", TYPE)
     assert files(root) == ["a"]
 
