@@ -112,7 +112,7 @@ def publish(platform: Platform, video_id: str, version: int, worker: str) -> Non
                 video = tx.videos.get(video_id)
         measuring.note_ready(platform, video)
         log.info("video ready", video_id=video_id, version=version)
-    if version > 1:  # it was cancelled, or the subtitles of the one before changed, while lists were written
+    if version > 1:  # a cancel, or other subtitles of the one before, may have come in between
         leads.restore(platform, video_id)
 
 
