@@ -24,8 +24,18 @@ _TELLING = ("Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-C
 View = Callable[..., Response]
 
 
-def once(view: View) -> View:
-    """Let a view create once what is asked for under a key; only answers of success are kept."""
+def _of_body() -> object:
+    """Tell a body from others, but read none that is a file."""
+    if request.is_json and request.method == "POST":
+        return request.get_data()
+    return request.mimetype, request.content_length
+
+
+def once(view: View, tell: Callable[[], object] = _of_body) -> View:
+    """Let a view create once what is asked for under a key; only answers of success are kept.
+
+    `tell` gives what tells the request's body from others.
+    """
 
     @wraps(view)
     def answer(**arguments: str) -> Response:
@@ -33,7 +43,7 @@ def once(view: View) -> View:
         if header is None:
             return view(**arguments)
         key, caller = idempotency.parse(header), tokens.account()
-        with turn(http.platform(), caller.id, key, _fingerprint(caller)) as mine:
+        with turn(http.platform(), caller.id, key, _fingerprint(caller, tell())) as mine:
             if mine.answer is not None:
                 return _replay(mine.answer)
             response = view(**arguments)
@@ -45,14 +55,9 @@ def once(view: View) -> View:
     return answer
 
 
-def _fingerprint(caller: Caller) -> str:
+def _fingerprint(caller: Caller, body: object) -> str:
     """Tell this request from others: also from the same one by a token that may do less."""
     told = {name: request.headers.get(name) for name in _TELLING}
-    body: object = request.mimetype  # a form's length changes with its boundary
-    if request.is_json and request.method == "POST":
-        body = request.get_data()
-    elif request.mimetype != "multipart/form-data":
-        body = (request.mimetype, request.content_length)
     target = (request.method, request.path, request.query_string)
     return idempotency.digest(target, sorted(caller.scopes), sorted(told.items(), key=str), body)
 

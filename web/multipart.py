@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -32,10 +32,11 @@ class Form:
     blocks: Iterator[bytes]
 
 
-def read(body: Iterable[bytes], boundary: str, name: str) -> Form:
+def read(body: Iterable[bytes], boundary: str, name: str, first: Container[str] = ()) -> Form:
     """Read a form up to the file called `name`; blocks must not be larger than 1 MiB.
 
-    Reading on raises UploadIncomplete where the form ends before its last boundary. Raises
+    Reading on raises UploadIncomplete where the form ends before its last boundary, and BadRequest where
+    a field of those that count only before the file, the `first` ones, comes behind it. Raises
     BadRequest where there is no such file, or no form.
     """
     events = _decode(body, boundary)
@@ -44,7 +45,7 @@ def read(body: Iterable[bytes], boundary: str, name: str) -> Form:
         if isinstance(event, Field):
             fields[event.name] = _text(events)
         elif isinstance(event, File) and event.name == name:
-            return Form(fields, event.filename, _file(events))
+            return Form(fields, event.filename, _file(events, first))
         elif isinstance(event, File):
             raise BadRequest(f"The form has a file called {event.name!r}; call it {name!r}.")
     raise BadRequest(f"The form has no file; send one as {name!r}.")
@@ -107,8 +108,9 @@ def _data(events: Iterator[Event]) -> Iterator[bytes]:
                 return
 
 
-def _file(events: Iterator[Event]) -> Iterator[bytes]:
+def _file(events: Iterator[Event], first: Container[str]) -> Iterator[bytes]:
     """Give the file's bytes, and then read to the form's end: only there is the file known as whole."""
     yield from _data(events)
-    for _ in events:
-        pass
+    for event in events:
+        if isinstance(event, Field) and event.name in first:
+            raise BadRequest(f"The form has {event.name!r} behind its file; put it before that.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, request
@@ -22,6 +23,7 @@ from nextstream.errors import (
 from nextstream.services import imports, intake, library, resumable, uploads
 from web import bodies, http, idempotency, multipart, shapes, tokens, upload_slots, wire, wishes
 from web.contract import Answer, Media, operation
+from web.multipart import Form
 from web.wishes import Asked
 
 blueprint = Blueprint("upload", __name__, url_prefix="/api/v1/uploads")
@@ -43,6 +45,23 @@ FORM = {
 }
 
 
+def _form() -> Form:
+    """Give the request's form, which is read up to its file once."""
+    if "form" not in g:
+        _admit(None)
+        boundary = request.mimetype_params.get("boundary")
+        if request.mimetype != "multipart/form-data" or not boundary:
+            abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
+        g.form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file", Asked.model_fields)
+    form: Form = g.form
+    return form
+
+
+def _of_form() -> object:
+    """Tell a form from others by what stands before the file: its length changes with its boundary."""
+    return _form().filename, sorted(_form().fields.items())
+
+
 @blueprint.post("")
 @operation(
     Action.UPLOAD,
@@ -52,14 +71,10 @@ FORM = {
     gives={201: Answer(shapes.Video, headers=("Location",))},
     errors=(UnsupportedMediaType, *TAKING),
 )
-@idempotency.once
+@partial(idempotency.once, tell=_of_form)
 def post() -> Response:
     """Take a form in: the file `file`, and before it, or in the query, what is asked of the video."""
-    owner, about = _admit(None), http.read_query(Asked)
-    boundary = request.mimetype_params.get("boundary")
-    if request.mimetype != "multipart/form-data" or not boundary:
-        abort(415, "Send a form as multipart/form-data, or the file itself by PUT.")
-    form = multipart.read(_blocks(FORM_MAX_BYTES), boundary, "file")
+    owner, about, form = tokens.uploader(), http.read_query(Asked), _form()
     asked = wishes.read({**form.fields, **about.model_dump(exclude_none=True)})
     return _receive(owner, form.filename, asked.title, form.blocks, None, g.request_id, asked.wishes)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -14,15 +15,15 @@ from nextstream.errors import BadRequest, IdempotencyMismatch
 
 HEADER = "Idempotency-Key"
 KEY_MAX = 255  # characters
+PATTERN = r'^("[ !#-~]{1,255}"|[!#-~]([ -~]{0,253}[!#-~])?)$'  # in quotes, or without
 
 
 def parse(header: str) -> str:
-    """Give the key that a header holds, a string in quotes or without; raises BadRequest."""
+    """Give the key that a header holds; raises BadRequest for what isn't of the pattern."""
     text = header.strip()
-    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-    if not 0 < len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
+    if not re.fullmatch(PATTERN, text):
         raise BadRequest(f"{HEADER} must have 1 to {KEY_MAX} printable characters; a UUID is best.")
-    return key
+    return text.strip('"')
 
 
 def digest(*facts: object) -> str:

@@ -153,12 +153,12 @@ def test_old_answers_are_pruned(platform: Platform, clock: HandClock) -> None:
     assert rows(platform) == [None]
 
 
-@pytest.mark.parametrize(("header", "key"), [('"abc"', "abc"), (" abc ", "abc"), ('"', '"')])
+@pytest.mark.parametrize(("header", "key"), [('"abc"', "abc"), (" abc ", "abc"), ('a"c', 'a"c')])
 def test_a_key_may_stand_in_quotes(header: str, key: str) -> None:
     assert rules.parse(header) == key
 
 
-@pytest.mark.parametrize("header", ["", '""', "x" * 256, "ü", "a\tb"])
+@pytest.mark.parametrize("header", ["", '"', '""', '"a', 'a"', "x" * 256, "ü", "a\tb"])
 def test_a_key_that_is_none_is_refused(header: str) -> None:
     with pytest.raises(BadRequest):
         rules.parse(header)
@@ -218,6 +218,19 @@ def test_another_request_under_the_same_key_is_refused(
     assert send(client, "/api/v1/webhooks", json=HOOK).status_code == 201
     refused = send(client, path, **what)
     assert (refused.status_code, refused.get_json()["code"]) == (422, "idempotency_mismatch")
+
+
+def test_forms_are_told_apart_by_what_stands_before_their_file(client: FlaskClient) -> None:
+    def post(form: bytes, boundary: str = "b") -> Any:
+        kind = f"multipart/form-data; boundary={boundary}"
+        return send(client, "/api/v1/uploads", content_type=kind, data=form)
+
+    assert post(FORM).status_code == 201
+    assert post(FORM.replace(b"--b", b"--other"), "other").headers["Idempotent-Replayed"] == "true"
+    titled = b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\nT\r\n' + FORM
+    for other in (titled, FORM.replace(b"a.mp4", b"b.mp4")):
+        assert post(other).get_json()["code"] == "idempotency_mismatch"
+    assert post(b"--b--\r\n").status_code == 400
 
 
 def test_a_refused_request_may_be_mended_under_its_key(client: FlaskClient) -> None:

@@ -53,6 +53,16 @@ def test_fields_before_the_file_are_read_and_those_behind_are_not() -> None:
     assert form.filename == "a.mp4"
 
 
+def test_a_field_that_counts_only_before_the_file_is_refused_behind_it() -> None:
+    field = b'--bound\r\nContent-Disposition: form-data; name="%s"\r\n\r\nx\r\n'
+    body = [HEAD + b"film\r\n", field % b"submit", field % b"visibility", TAIL[2:]]
+    form = multipart.read(body, BOUNDARY, "file", {"visibility"})
+    with pytest.raises(BadRequest, match="'visibility' behind its file"):
+        list(form.blocks)
+    form = multipart.read([*body[:2], *body[3:]], BOUNDARY, "file", {"visibility"})
+    assert b"".join(form.blocks) == b"film"
+
+
 def test_nothing_is_read_beyond_what_was_asked_for() -> None:
     def body() -> Iterator[bytes]:
         yield HEAD

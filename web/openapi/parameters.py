@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nextstream.domain import tus
+from nextstream.domain import idempotency, tus
 from nextstream.errors import (
     AccountNotFound,
     KeyNotFound,
@@ -73,7 +73,7 @@ REQUEST_ID = "X-Request-ID"
 SENT = {
     "Idempotency-Key": Header(
         "The same request under the same key is done once.",
-        {**_TEXT, "pattern": "^[!#-~]([ -~]{0,253}[!#-~])?$"},
+        {**_TEXT, "pattern": idempotency.PATTERN},
         example="3f2c8e1a-7b4d-4c59-9e0f-6a1d2b3c4e5f",
     ),
     "If-Match": Header("The ETag that the change is for; else it is refused.", _TEXT, example='"3"'),
