@@ -29,6 +29,7 @@ ENV = {
     "NEXTSTREAM_LIMIT_REGISTER": "",
     "NEXTSTREAM_LIMIT_UPLOADS": "",
     "NEXTSTREAM_LOGIN_ADDRESS_TRIES": "1000000",
+    "NEXTSTREAM_LOGIN_TRIES": "1000000",  # wrong passwords at /auth/password count, too
     "NEXTSTREAM_HEIGHTS": "240",
     "NEXTSTREAM_IMPORTS": "1",
     "NEXTSTREAM_PRESET": "ultrafast",
