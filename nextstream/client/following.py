@@ -28,14 +28,18 @@ class Message:
 
 def parse(lines: Iterable[bytes]) -> Iterator[Message]:
     """Read messages (the HTML standard, section 9.2.6); one that isn't whole is left out."""
+    return (message for message in _beats(lines) if message is not None)
+
+
+def _beats(lines: Iterable[bytes]) -> Iterator[Message | None]:
+    """Read messages as `parse`, and give None for a sign of life between them."""
     name, place, data = "", "", list[str]()
     for raw in lines:
         line = raw.decode()
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if not line:
-            if data:
-                yield Message(name or "message", place, "\n".join(data))
+            yield Message(name or "message", place, "\n".join(data)) if data else None
             name, data = "", []
         elif field == "data":
             data.append(value)
@@ -51,11 +55,21 @@ def follow(http: Transport, video_id: str) -> Iterator[Video | Event]:
     An event isn't given twice; where no stream can be had, there are none, and the video is asked for
     every two seconds. Raises Refused, as for a video that isn't there, and Unreachable.
     """
+    for found in _watch(http, video_id):
+        if found is not None:
+            yield found
+
+
+def _watch(http: Transport, video_id: str) -> Iterator[Video | Event | None]:
+    """Follow a video, and give None every few seconds in which nothing happens."""
     place: str | None = None
     seen: Video | None = None
     while seen is None or not seen.has_ended:
         try:
             for message in _stream(http, video_id, place):
+                if message is None:
+                    yield None
+                    continue
                 place = message.id or place
                 found = _read(message)
                 seen = found if isinstance(found, Video) else seen
@@ -65,9 +79,8 @@ def follow(http: Transport, video_id: str) -> Iterator[Video | Event]:
                 raise
         if seen is None or not seen.has_ended:
             found = read(Video, http.json("GET", f"/api/v1/videos/{part(video_id)}"))
-            if found != seen:
-                seen = found
-                yield found
+            yield found if found != seen else None
+            seen = found
             if not found.has_ended:
                 http.sleep(ASK_EVERY_S)
 
@@ -81,7 +94,7 @@ def wait(
 ) -> Video:
     """Follow a video until it is playable or ready; see Videos.wait."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    with closing(follow(http, video_id)) as found:  # type: ignore[type-var]  # it's a generator
+    with closing(_watch(http, video_id)) as found:  # type: ignore[type-var]  # it's a generator
         for each in found:
             if isinstance(each, Video):
                 show(each)
@@ -94,14 +107,14 @@ def wait(
     raise NotYet(f"The video isn't {until} after {timeout_s:g} s.")
 
 
-def _stream(http: Transport, video_id: str, place: str | None) -> Iterator[Message]:
+def _stream(http: Transport, video_id: str, place: str | None) -> Iterator[Message | None]:
     """Give what a stream says until it ends, as it does after some minutes."""
     headers = {"Accept": "text/event-stream", **({"Last-Event-ID": place} if place else {})}
     path = f"/api/v1/videos/{part(video_id)}/events"
     answer = http.call("GET", path, headers=headers, stream=True, tries=1, timeout=SILENCE_S)
     with closing(answer), reaching(http.url):
         # Byte by byte, or a line would wait for the next ones to fill a block.
-        yield from parse(answer.iter_lines(chunk_size=1))
+        yield from _beats(answer.iter_lines(chunk_size=1))
 
 
 def _read(message: Message) -> Video | Event:

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from nextstream.client import (
     Unreachable,
     VideoEnded,
     account_values,
+    following,
     values,
 )
 from nextstream.client.downloads import BLOCK_BYTES
@@ -251,6 +254,21 @@ def test_waiting_ends_with_a_failure_with_time_and_for_what_is_not_there(script:
     script.answers = [problem(404, "video_not_found")]
     with pytest.raises(Refused):
         script.client().videos.wait("v1")
+
+
+def test_waiting_ends_in_time_though_nothing_happens(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A second goes by between any two looks at the time.
+    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=count().__next__))
+    now = ["event: progress", f"data: {json.dumps(a_video())}", "", ""]
+    script.answers = [stream(*now, *[": still here", ""] * 3), answer(READY)]
+    with pytest.raises(NotYet):  # else it would go on, and hear that it is ready
+        script.client().videos.wait("v1", timeout_s=2)
+    busy = problem(503, "too_many_streams", Retry_After="5")
+    script.answers = [busy, answer(a_video()), busy, answer(a_video()), busy, answer(READY)]
+    with pytest.raises(NotYet):
+        script.client().videos.wait("v1", timeout_s=1)
 
 
 def test_a_download_goes_on_where_it_broke_off_and_is_whole_or_not_there(
