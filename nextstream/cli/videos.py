@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -35,10 +36,12 @@ def upload(files: tuple[Path, ...], wait: bool, **asked: Unpack[Wishes]) -> None
     with connected() as client, _batch(client.url, files) as sent:
         for file in files:
             key = str(file.resolve())
-            if key not in sent:
+            video = _sent_before(client, sent.get(key))
+            if video is None:
                 with moving(file.name) as show:
-                    sent[key] = client.uploads.send(file, show=show, **asked).id
-            _tell(client, client.videos.get(sent[key]), wait=wait)
+                    video = client.uploads.send(file, show=show, **asked)
+                sent[key] = video.id
+            _tell(client, video, wait=wait)
 
 
 @command(main)
@@ -167,6 +170,21 @@ def _batch(url: str, files: tuple[Path, ...]) -> Iterator[dict[str, str]]:
         err.print("The same command goes on where this one ended.")
         raise
     note.unlink(missing_ok=True)
+
+
+def _sent_before(client: Client, video_id: str | None) -> Video | None:
+    """Give what an earlier run has sent, unless it was removed since, or nothing came of it."""
+    from nextstream.client import Refused, values
+
+    if video_id is None:
+        return None
+    try:
+        video = client.videos.get(video_id)
+    except Refused as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None
+    return None if video.state in (values.State.FAILED, values.State.CANCELLED) else video
 
 
 def _tell(client: Client, video: Video, *, wait: bool) -> None:

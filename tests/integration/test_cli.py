@@ -165,6 +165,24 @@ def test_a_file_that_is_no_video_is_one_sentence(
     assert run(home, "upload", str(tmp_path / "nowhere.mp4")).exit_code == USER_ERROR
 
 
+@pytest.mark.parametrize("end", ["delete", "cancel"])
+def test_the_same_command_sends_again_what_is_no_more(
+    home: dict[str, str], user: Client, tmp_path: Path, end: str
+) -> None:
+    enter(home, user)
+    film, page = tmp_path / "film.mp4", tmp_path / "page.mp4"
+    film.write_bytes(b"film")
+    page.write_text("<!DOCTYPE html><html></html>")
+    seen = []
+    for _ in range(3):
+        result = run(home, "upload", str(film), str(page))
+        assert result.exit_code == USER_ERROR
+        seen.append(result.stdout.split()[0])
+        if len(seen) == 2:
+            assert run(home, end, seen[-1], *(["--yes"] * (end == "delete"))).exit_code == 0
+    assert seen[0] == seen[1] != seen[2]
+
+
 def test_after_ctrl_c_the_same_command_goes_on(
     home: dict[str, str], user: Client, tmp_path: Path
 ) -> None:
