@@ -76,7 +76,11 @@ def linger(environ: WSGIEnvironment) -> None:
 def is_gone(environ: WSGIEnvironment) -> bool:
     """Tell whether the client has closed its side, which a write would only find out much later."""
     connection = environ.get("gunicorn.socket")
-    if connection is None or not select.select([connection], [], [], 0)[0]:
+    if connection is None:
+        return False
+    look = select.poll()  # select() itself can't look at more than 1024 connections and files
+    look.register(connection, select.POLLIN)
+    if not look.poll(0):
         return False
     try:
         return not connection.recv(1, socket.MSG_PEEK)
