@@ -180,18 +180,19 @@ class Upstream:
     ) -> urllib3.BaseHTTPResponse:
         has_body = _has_body(request)
         patience_s = max(silence_s, self._finish_s) if has_body else silence_s
-        return self._pool.urlopen(
-            request.method,
-            guard.target_of(environ),
-            body=_body(request, environ) if has_body else None,
-            headers=_headers(request),
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            preload_content=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(connect=silence_s, read=patience_s),
-        )
+        with wire.patience(environ):
+            return self._pool.urlopen(
+                request.method,
+                guard.target_of(environ),
+                body=_body(request, environ) if has_body else None,
+                headers=_headers(request),
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=silence_s, read=patience_s),
+            )
 
 
 def _headers(request: Request) -> dict[str, str]:

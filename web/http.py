@@ -101,9 +101,18 @@ def read_json(model: type[M]) -> M:
     if not request.is_json:  # a form on another site can't send this type unasked
         abort(415, "Send JSON, with Content-Type: application/json.")
     try:
-        return model.model_validate_json(request.get_data())
+        return model.model_validate_json(read_body())
     except ValidationError as error:
         raise BadRequest(_explain(error)) from error
+
+
+def read_body() -> bytes:
+    """Give the request's whole body, which is no upload; raises BadRequest where it isn't all there."""
+    try:
+        with wire.patience(request.environ):
+            return request.get_data()
+    except wire.BROKEN as error:
+        raise BadRequest("The body broke off, or its chunks are none; send it again.") from error
 
 
 def read_query(model: type[M]) -> M:

@@ -27,7 +27,7 @@ View = Callable[..., Response]
 def _of_body() -> object:
     """Tell a body from others, but read none that is a file."""
     if request.is_json and request.method == "POST":
-        return request.get_data()
+        return http.read_body()
     return request.mimetype, request.content_length
 
 

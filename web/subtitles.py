@@ -58,7 +58,7 @@ def put(video_id: str, language: str) -> Response:
     account = tokens.account()
     if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
         abort(415, "Send the subtitles themselves as the body, as curl -T FILE does.")
-    data = request.get_data()
+    data = http.read_body()
     added = subtitles.put(http.platform(), account, video_id, _label(language), data)
     return http.answer(bodies.subtitles(added))
 

@@ -103,6 +103,24 @@ def test_a_body_that_is_no_upload_has_its_limit(site: Site) -> None:
     assert (big.status_code, problem(big)["status"]) == (413, 413)
 
 
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ("Transfer-Encoding: chunked", b"zz\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", b"2\r\n{}junk\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", b"2\r\n{"),
+        ("Content-Length: 9", b"{}"),
+    ],
+    ids=["no chunk's size", "more than a chunk", "half a chunk", "half a body"],
+)
+def test_a_body_that_is_no_whole_one_is_the_clients_mistake(
+    site: Site, headers: str, body: bytes
+) -> None:
+    head = f"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n{headers}\r\n"
+    answer = site.send(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+    assert (parse(answer)[0], parse(answer)[1]["status"]) == (400, 400)
+
+
 def test_a_host_must_be_named(site: Site) -> None:
     assert site.send(b"GET /healthz HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400")
 

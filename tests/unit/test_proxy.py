@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from nextstream.errors import (
     UploadIncomplete,
 )
 from tests import servers
+from web import wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -296,6 +298,21 @@ def test_a_cut_body_breaks_the_request_off() -> None:
     with service(talk) as upstream, pytest.raises(UploadIncomplete, match="4 of 10"):
         upstream.forward(asked)
     assert got == [b"film"]
+
+
+def test_a_client_that_falls_silent_in_its_body_gives_its_seat_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else some dozens of them would keep a service from everybody, for as long as they like."""
+    monkeypatch.setattr(wire, "patience", partial(wire.patience, seconds=0.2))
+    gateways, clients = socket.socketpair()
+    with gateways, clients, service(head_of, answering(OK), seats=1) as upstream:
+        clients.sendall(b"film")
+        silent = {"gunicorn.socket": gateways, "wsgi.input": gateways.makefile("rb", buffering=0)}
+        with pytest.raises(UploadIncomplete):
+            upstream.forward({**environ("PUT"), "CONTENT_LENGTH": "10", **silent})
+        assert gateways.gettimeout() is None
+        assert forward(upstream, environ())[1] == b"ok"
 
 
 def test_an_early_answer_stops_the_body_and_the_connection_is_not_used_again() -> None:

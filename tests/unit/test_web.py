@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import Client as WsgiClient
+from werkzeug.test import TestResponse
 
 from nextstream import wiring
 from nextstream.errors import DatabaseUnavailable, Misconfigured, NextStreamError
 from nextstream.ports import Platform
-from web import create_app, http
+from web import create_app, http, wire
 from web.lazy import Lazy
 
 
@@ -48,6 +51,27 @@ def test_a_service_that_does_not_exist_is_a_wrong_setting(platform: Platform) ->
 def test_a_key_that_can_be_guessed_is_a_wrong_setting(platform: Platform, key: str) -> None:
     with pytest.raises(Misconfigured, match="NEXTSTREAM_SECRET_KEY"):
         create_app(replace(platform, settings=replace(platform.settings, secret_key=key)), "auth")
+
+
+def test_a_client_that_falls_silent_in_its_body_is_not_waited_for_for_ever(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a few hundred of them, who need no account, would hold all threads."""
+    monkeypatch.setattr(wire, "patience", partial(wire.patience, seconds=0.2))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"{")
+        answer = WsgiClient(create_app(platform, "auth"), TestResponse).post(
+            "/api/v1/auth/login",
+            content_type="application/json",
+            environ_overrides={
+                "CONTENT_LENGTH": "10",
+                "gunicorn.socket": ours,
+                "wsgi.input": ours.makefile("rb", buffering=0),
+            },
+        )
+        assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
+        assert ours.gettimeout() is None
 
 
 def test_what_nobody_foresaw_is_told_without_its_text(
