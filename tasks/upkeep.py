@@ -14,6 +14,7 @@ from nextstream.services import (
     reconciling,
     scaling,
     upload_ends,
+    webhooks,
 )
 from tasks import platform
 from tasks.celery import app
@@ -24,9 +25,9 @@ PASSES = (NextStreamError,)
 
 @app.task(name="upkeep.prune", throws=PASSES)
 def prune() -> int:
-    """Remove events that were sent long ago, logins that are over, old answers and audit lines."""
+    """Remove old events, their deliveries, logins that are over, old answers and audit lines."""
     here = platform.current()
-    return sum(each.prune(here) for each in (operations, logins, idempotency, audit))
+    return sum(each.prune(here) for each in (operations, webhooks, logins, idempotency, audit))
 
 
 @app.task(name="upkeep.relay", throws=PASSES)

@@ -79,3 +79,7 @@ class Webhooks(Protocol):
     def log(self, webhook_id: str, before: str | None, limit: int) -> Sequence[Delivery]:
         """Give deliveries, newest first, behind the delivery `before`; raises WebhookNotFound."""
         ...
+
+    def prune(self, before_place: int) -> int:
+        """Remove some deliveries of events before a place in the outbox, and count them."""
+        ...

@@ -161,6 +161,18 @@ def deliver(platform: Platform, webhook_id: str) -> int:
     return count
 
 
+def prune(platform: Platform) -> int:
+    """Remove deliveries whose events are no longer kept, and count them; may run twice."""
+    count = 0
+    while True:
+        with platform.database.transaction() as tx:
+            kept = tx.outbox.page(0, 1)
+            removed = tx.webhooks.prune(kept[0].place if kept else tx.webhooks.place() + 1)
+        count += removed
+        if not removed:
+            return count
+
+
 def _deliveries(tx: Transaction, entries: Sequence[OutboxEntry]) -> Iterator[Delivery]:
     listening = tx.webhooks.list(everyone=True)
     if not listening:

@@ -57,6 +57,22 @@ def test_lists_hold_an_owners_or_the_operators_or_all(database: Database) -> Non
         assert [hook.id for hook in tx.webhooks.list(everyone=True)] == ["w1", "w3", "w4", "w2"]
 
 
+def test_deliveries_of_old_events_are_removed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextstream.adapters.database.webhooks.PRUNED_AT_ONCE", 2)
+    store(database, *(replace(SENT, id=f"d{n}", event_place=n, event_id=f"e{n}") for n in range(1, 6)))
+    with database.transaction() as tx:
+        tx.webhooks.add(replace(HOOK, id="w2"))
+        tx.webhooks.send([replace(SENT, id="o", webhook_id="w2", event_place=3)])
+        removed = 0
+        while batch := tx.webhooks.prune(4):
+            removed += batch
+        assert removed == 4
+        assert [each.id for each in tx.webhooks.log("w1", None, 9)] == ["d5", "d4"]
+        assert not tx.webhooks.log("w2", None, 9)
+
+
 def test_a_removed_webhook_takes_its_deliveries_along(database: Database) -> None:
     store(database, SENT)
     with database.transaction() as tx:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from celery import Celery
 
 import celeryconfig
-from nextstream import queue
+from nextstream import queue, wiring
 from nextstream.adapters.dispatch_celery import CeleryDispatcher
 from nextstream.domain import scheduling
 from nextstream.domain.plan import Kind
-from tasks import signals
+from nextstream.domain.webhooks import Delivery, Webhook
+from tasks import platform, signals, upkeep
 from tasks.celery import app
 
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MEDIA = {"media.probe", "media.encode", "media.audio", "media.text", "media.publish"}
 UPKEEP = {
     "upkeep.relay",
@@ -72,6 +75,17 @@ def test_a_worker_has_a_list_for_each_urgency_a_message_may_have() -> None:
     steps = app.conf.broker_transport_options["priority_steps"]
     assert steps == list(scheduling.URGENCIES)
     assert max(steps) <= 9  # kombu's highest
+
+
+def test_all_that_grows_old_is_pruned_by_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = wiring.in_memory()
+    hook = Webhook("w", "ada", "https://a.example/", "whsec_x", ("*",), NOW)
+    with here.database.transaction() as tx:
+        tx.webhooks.add(hook)
+        tx.webhooks.go_on(0, 9)
+        tx.webhooks.send([Delivery("d", "w", 7, "e", "video.ready", NOW, NOW)])
+    monkeypatch.setattr(platform, "current", lambda: here)
+    assert (upkeep.prune(), upkeep.prune()) == (1, 0)
 
 
 def test_a_shift_ends_for_a_worker_and_its_children_at_once_and_only_once() -> None:

@@ -236,6 +236,24 @@ def test_an_event_that_is_no_longer_kept_fails(platform: Platform) -> None:
     assert last(platform, webhook).error == "the event is gone"
 
 
+def test_what_was_delivered_goes_with_its_event(platform: Platform, clock: HandClock) -> None:
+    """Else each event would leave a row for each webhook, for ever."""
+    webhook = add(platform)
+    upload(platform)
+    work(platform)
+    operations.drain(platform)
+    assert (operations.prune(platform), webhooks.prune(platform)) == (0, 0)
+    clock.advance(platform.settings.events_kept_s + 1)
+    upload(platform)
+    work(platform)
+    operations.drain(platform)
+    assert len(webhooks.history(platform, ADA, webhook.id, None, 9)) == 4
+    assert (operations.prune(platform), webhooks.prune(platform)) == (2, 2)
+    assert len(webhooks.history(platform, ADA, webhook.id, None, 9)) == 2
+    clock.advance(platform.settings.events_kept_s + 1)
+    assert (operations.prune(platform), webhooks.prune(platform)) == (2, 2)
+
+
 def test_a_ping_reaches_one_webhook_whatever_its_types(
     platform: Platform, outside: MemoryOutside
 ) -> None:

@@ -13,6 +13,7 @@ from nextstream.errors import Conflict, WebhookNotFound
 from nextstream.ports import Backlog
 
 CURSOR = "webhooks"
+PRUNED_AT_ONCE = 1000  # of one webhook, so that long transactions hold nobody up
 
 
 class SqlWebhooks:
@@ -144,6 +145,16 @@ class SqlWebhooks:
             wanted = wanted.where(tuple_(*place) < (last.event_place, last.id))
         wanted = wanted.order_by(*(column.desc() for column in place))
         return [Delivery(*row) for row in self._connection.execute(wanted)]
+
+    def prune(self, before_place: int) -> int:
+        """Remove a batch of each webhook's, since an index has the places of each."""
+        return sum(self._prune(webhook.id, before_place) for webhook in self.list(everyone=True))
+
+    def _prune(self, webhook_id: str, before_place: int) -> int:
+        sent = self._sent.c
+        old = select(sent.id).where(sent.webhook_id == webhook_id, sent.event_place < before_place)
+        batch = old.order_by(sent.event_place, sent.id).limit(PRUNED_AT_ONCE)
+        return self._connection.execute(delete(self._sent).where(sent.id.in_(batch))).rowcount
 
     def _change(self, webhook_id: str, values: dict[str, object]) -> None:
         changed = update(self._table).where(self._table.c.id == webhook_id).values(values)

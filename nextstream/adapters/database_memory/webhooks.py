@@ -120,6 +120,13 @@ class MemoryWebhooks:
             found = [delivery for delivery in found if _place(delivery) < last]
         return found[:limit]
 
+    def prune(self, before_place: int) -> int:
+        """Remove deliveries of old events."""
+        old = [d.id for d in self._rows.deliveries.values() if d.event_place < before_place]
+        for delivery_id in old:
+            del self._rows.deliveries[delivery_id]
+        return len(old)
+
     def _of(self, webhook_id: str) -> Sequence[Delivery]:
         return [d for d in self._rows.deliveries.values() if d.webhook_id == webhook_id]
 
