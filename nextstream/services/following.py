@@ -34,7 +34,7 @@ def look(platform: Platform, account: Account, video_id: str, after: int | None)
     Raises VideoNotFound.
     """
     video = library.get(platform, account, video_id)
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         place = tx.outbox.last(video_id) if after is None else after
         entries = () if after is None else tx.outbox.page(after, AT_ONCE, video_id)
     told = tuple((each.place, each.event) for each in entries if each.event.type.startswith(FOLLOWED))

@@ -72,7 +72,7 @@ def find(platform: Platform, video_id: str, time_s: float, width: int) -> Thumbn
     The picture is never wider than the rung. While the video is being encoded, the parts that are
     done can be asked for. Raises VideoNotFound, VideoNotReady, and NotFound where there is no picture.
     """
-    with platform.database.transaction() as tx:
+    with platform.database.reading() as tx:
         video = tx.videos.get(video_id)
         is_finished = video.public_version is not None
         done = [] if is_finished else tx.pieces.list(video_id, video.version)

@@ -106,12 +106,13 @@ def remove(
 
     That its files are to go is stored with the removal, so they do, also where storage is away.
     """
-    video = get(platform, account, video_id, Action.CHANGE_VIDEO)
-    if revision not in (None, video.revision):
-        raise PreconditionFailed
-    event = happen("video.deleted", video.id, platform.clock.now(), request_id, by=account.id)
+    demand(account, Action.CHANGE_VIDEO)
+    event = happen("video.deleted", video_id, platform.clock.now(), request_id, by=account.id)
     with platform.database.transaction() as tx:
-        tx.videos.lock(video.id)
+        tx.videos.lock(video_id)
+        video = mine(tx, account, video_id)
+        if revision not in (None, video.revision):
+            raise PreconditionFailed
         tx.videos.remove(video.id)
         tx.uploads.drop(video.id)
         purging.add_all(platform, tx, video.id)

@@ -10,9 +10,26 @@ from nextstream.adapters.clock import HandClock
 from nextstream.domain import variants
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.video import Video
-from nextstream.errors import NotAllowed, NotFound, StorageUnavailable, VideoNotFound, VideoNotReady
+from nextstream.errors import (
+    NotAllowed,
+    NotFound,
+    PreconditionFailed,
+    StorageUnavailable,
+    VideoNotFound,
+    VideoNotReady,
+)
 from nextstream.ports import Platform, StoredObject, Wanted
-from nextstream.services import events, library, playback, purging, transcoding, uploads
+from nextstream.services import (
+    downloads,
+    events,
+    following,
+    images,
+    library,
+    playback,
+    purging,
+    transcoding,
+    uploads,
+)
 from nextstream.services.growing import Playlist
 
 ADA = Account("ada", "ada", "", Role.UPLOADER, datetime(2030, 1, 1, tzinfo=UTC))
@@ -81,6 +98,30 @@ def test_a_removed_video_is_gone_with_its_files_and_work(platform: Platform) -> 
     assert (event.type, event.request_id, event.data) == ("video.deleted", "r9", {"by": "ada"})
     with pytest.raises(VideoNotFound):
         library.remove(platform, ADA, video.id)
+
+
+def test_a_removal_of_what_was_read_before_a_change_is_refused(platform: Platform) -> None:
+    seen = upload(platform)
+
+    class Overtaken(type(platform.database)):  # type: ignore[misc]  # the twin's own class, at run time
+        def transaction(self) -> object:
+            self.__class__ = Overtaken.__base__
+            library.change(platform, ADA, seen.id, {"title": "New"}, None, None)
+            return self.transaction()
+
+    platform.database.__class__ = Overtaken
+    with pytest.raises(PreconditionFailed):
+        library.remove(platform, ADA, seen.id, None, seen.revision)
+    assert library.get(platform, ADA, seen.id).title == "New"
+
+
+def test_who_only_looks_waits_for_nobody_who_writes(platform: Platform) -> None:
+    video = transcoding.run(platform, upload(platform).id, 1, slots=1)
+    with platform.database.transaction():
+        assert following.look(platform, ADA, video.id, None).is_last
+        assert following.look(platform, ADA, video.id, 0).events
+        assert images.find(platform, video.id, 1.0, 320).width == 320
+        assert downloads.find(platform, video.id, "v720", sound=False).size_bytes
 
 
 def test_a_removal_while_storage_is_away_takes_the_files_later(platform: Platform) -> None:
