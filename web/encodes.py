@@ -12,8 +12,8 @@ from nextstream.domain import ladder
 from nextstream.domain.access import Action
 from nextstream.domain.video import Encryption, Options, Video
 from nextstream.errors import WrongState
-from nextstream.services import encodes, fleet, progress
-from web import bodies, http, idempotency, shapes, tokens
+from nextstream.services import encodes, fleet
+from web import bodies, http, idempotency, shapes, tokens, videos
 from web.contract import operation
 
 blueprint = Blueprint("encodes", __name__, url_prefix="/api/v1")
@@ -104,5 +104,4 @@ def list_workers() -> Response:
 
 
 def _answer(video: Video, status: int = 200) -> Response:
-    body = bodies.video(video, http.base_url(), progress.measure(http.platform(), video))
-    return http.answer(body, status)
+    return http.answer(videos.describe(video), status)

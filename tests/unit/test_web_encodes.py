@@ -93,6 +93,16 @@ def test_a_priority_comes_with_the_upload_or_later(user: FlaskClient) -> None:
         assert (answer.status_code, answer.json["code"]) == (400, "bad_request")
 
 
+def test_the_answer_to_a_wish_describes_the_video_as_every_other(
+    user: FlaskClient, platform: Platform
+) -> None:
+    video = upload(user)
+    assert transcoding.run(platform, video.rpartition("/")[2], 1, slots=1).state is State.READY
+    begun = user.post(f"{video}/encodes", json={})
+    assert (begun.status_code, begun.json) == (202, user.get(video).json)
+    assert begun.json["downloads"]
+
+
 def test_another_ones_video_is_not_there_to_be_worked_with(
     platform: Platform, user: FlaskClient
 ) -> None:
