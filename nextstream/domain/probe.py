@@ -24,6 +24,10 @@ from nextstream.errors import (
 # MPEG-TS may land between keyframes and give broken pictures.
 _SEEKABLE = frozenset({"mov", "mp4", "matroska", "webm"})
 
+# Whose duration is where they end, by ffmpeg and what is made with it; with mkvmerge it is a length. The
+# lesser promise holds for both.
+_ENDS = frozenset({"matroska", "webm"})
+
 # Whose keyframes may be such in name only, and where a source is long enough for it to matter.
 SEEK_CODECS = frozenset({"h264", "hevc"})
 SEEK_FROM_S = 6
@@ -101,7 +105,8 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
     """
     container, streams = found.get("format", {}), found.get("streams", [])
     start_s = tracks.seconds(container.get("start_time"))
-    duration_s = tracks.seconds(container.get("duration"))
+    formats = container.get("format_name", "")
+    duration_s = _length_s(tracks.seconds(container.get("duration")), start_s, formats)
     known = [s for s in streams if s.get("codec_name") in decodable and not _is_encrypted(s)]
     pictures = [s for s in known if tracks.is_picture(s)]
     # Where all pictures are parts of a larger one, as in HEIC, the first part is better than none.
@@ -114,7 +119,6 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
         int(s.get("width") or 0) * int(s.get("height") or 0) > reading.MAX_PIXELS for s in videos[:1]
     ):
         raise SourceTooLarge(detail=f"{videos[0]['width']}x{videos[0]['height']}")
-    formats = container.get("format_name", "")
     picture = tracks.video(videos[0], start_s, duration_s) if videos else None
     return SourceInfo(
         format=formats,
@@ -129,6 +133,12 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
         warnings=() if pictures or not videos else (_PART,),
         is_seekable=not _SEEKABLE.isdisjoint(formats.split(",")),
     )
+
+
+def _length_s(duration_s: Fraction, start_s: Fraction, formats: str) -> Fraction:
+    """Give how long a source lasts: some writers of Matroska count from 0, wherever it starts."""
+    counts_from_0 = not _ENDS.isdisjoint(formats.split(",")) and 0 < start_s < duration_s
+    return duration_s - start_s if counts_from_0 else duration_s
 
 
 def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:

@@ -244,6 +244,16 @@ def test_flipped_bits_in_a_broadcast_are_counted(tmp_path: Path) -> None:
     assert 0 < lost < made.frames / 2
 
 
+@pytest.mark.parametrize("start_s", [3, 1_000_000])
+def test_a_recording_that_begins_late_on_its_clock_lacks_nothing(start_s: int, tmp_path: Path) -> None:
+    begun, late = tmp_path / "begun.mkv", tmp_path / "late.mkv"
+    sources.steady(begun, seconds=8)
+    sources.run("-i", begun, "-c", "copy", "-output_ts_offset", str(start_s), late)
+    found, made, frames, lost = encode(late)
+    assert (found.warnings, lost) == ((), 0)
+    assert frames == made.frames == encode(begun)[1].frames
+
+
 def test_frames_ten_hours_apart_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.mp4"
     sources.run(
