@@ -100,12 +100,15 @@ def look(platform: Platform, upload: Upload) -> Upload:
 
 
 def declare(platform: Platform, upload: Upload, length: int) -> Upload:
-    """Fix the length of an upload that began without; raises BadRequest where it is another one."""
-    if upload.length is not None or length < upload.offset:
-        if upload.length == length:
-            return upload
-        raise BadRequest("The upload's length can't be changed.")
+    """Fix the length of an upload that began without.
+
+    Raises BadRequest where it is another one, UploadTooLarge, UploadLocked and UploadGone.
+    """
+    if _has_length(upload, length):
+        return upload
     with upload_leases.held(platform, upload.id) as hold, platform.database.transaction() as tx:
+        if _has_length(hold.upload, length):  # another request was at it until now
+            return hold.upload
         limit = _limit(platform, tx, hold.upload)
         if length > limit:
             raise intake.too_large(limit)
@@ -113,6 +116,17 @@ def declare(platform: Platform, upload: Upload, length: int) -> Upload:
         declared = replace(hold.upload, length=length, reserved_bytes=length, stage=stage)
         tx.uploads.save(declared)
     return declared
+
+
+def _has_length(upload: Upload, length: int) -> bool:
+    """Tell whether an upload has this length already; raises where it can't have it any more."""
+    if upload.stage is Stage.DROPPED:
+        raise UploadGone
+    if upload.length is None and length >= upload.offset:
+        return False
+    if upload.length != length:
+        raise BadRequest("The upload's length can't be changed.")
+    return True
 
 
 def write(

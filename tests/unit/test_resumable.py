@@ -17,6 +17,7 @@ from nextstream.domain.accounts import Account, Role
 from nextstream.domain.uploading import MIB, Stage
 from nextstream.domain.video import State, Video
 from nextstream.errors import (
+    BadRequest,
     NextStreamError,
     QuotaExceeded,
     TooManyUploads,
@@ -169,6 +170,26 @@ def test_a_direct_url_takes_what_was_ordered_and_no_more_in_several_requests(pla
     full = write(platform, upload, 100, FILM[:50])
     with pytest.raises(UploadTooLarge):
         write(platform, full, 150, b"x")
+
+
+def test_a_length_is_fixed_by_what_is_there_and_not_by_what_was_read_before(platform: Platform) -> None:
+    upload = create(platform, None)
+    write(platform, upload, 0, FILM)
+    with pytest.raises(BadRequest):
+        resumable.declare(platform, upload, 50)
+    resumable.declare(platform, upload, 150)
+    with pytest.raises(BadRequest):
+        resumable.declare(platform, upload, 200)
+    assert resumable.declare(platform, upload, 150).offset == 100
+
+
+def test_an_upload_whose_video_is_gone_isnt_opened_again_by_its_length(platform: Platform) -> None:
+    upload = create(platform, None)
+    library.remove(platform, OWNER, upload.id)
+    with pytest.raises(UploadGone):
+        resumable.declare(platform, upload, 100)
+    with platform.database.transaction() as tx:
+        assert tx.uploads.get(upload.id).stage is Stage.DROPPED
 
 
 def test_uploads_under_way_are_counted(platform: Platform) -> None:
