@@ -16,7 +16,7 @@ from web import http, idempotency, tokens, tus, upload_shapes
 from web.contract import Answer, Media, Pass, operation
 from web.wishes import Asked
 
-PREFIX = "/api/v1/uploads/direct"
+PREFIX = tus.DIRECT
 
 blueprint = Blueprint("direct", __name__, url_prefix=PREFIX)
 blueprint.register_error_handler(OffsetConflict, tus.tell_offset)

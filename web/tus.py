@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PREFIX = "/api/v1/uploads/tus"
+DIRECT = "/api/v1/uploads/direct"  # its URLs speak tus, too
 
 SPOKEN = ("Tus-Resumable",)
 CREATES = (*SPOKEN, "Upload-Length", "Upload-Defer-Length")
@@ -73,7 +74,7 @@ class MethodOverride:
         """Serve a request."""
         wanted = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").upper()
         overrides = environ["REQUEST_METHOD"] == "POST" and wanted in ("PATCH", "DELETE")
-        if overrides and environ.get("PATH_INFO", "").startswith(f"{PREFIX}/"):
+        if overrides and environ.get("PATH_INFO", "").startswith((f"{PREFIX}/", f"{DIRECT}/")):
             environ["REQUEST_METHOD"] = wanted
         return self._app(environ, start_response)
 

@@ -74,6 +74,15 @@ def test_a_file_without_bytes_is_refused(site: Site, body: Any) -> None:
     assert user.get(f"/api/v1/videos/{made['video_id']}").json()["state"] == "failed"
 
 
+def test_a_client_that_can_only_post_uses_a_url_by_tus(site: Site) -> None:
+    made = order(site.user())
+    begun = {**TUS, "Upload-Length": str(len(FILM))}
+    assert requests.post(made["url"], headers=begun, timeout=60).status_code == 201
+    sent = {**BYTES, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
+    assert requests.post(made["url"], data=FILM, headers=sent, timeout=60).status_code == 204
+    assert source(site, made) == FILM
+
+
 def test_a_url_takes_one_file(site: Site) -> None:
     made = order(site.user())
     assert requests.put(made["url"], data=FILM, timeout=60).status_code == 201
