@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import struct
 import uuid
 from contextlib import suppress
 from http import HTTPStatus
@@ -40,12 +42,24 @@ OTHERS = {
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Serves as gthread does."""
+    """Serves as gthread does, but for who falls silent in the middle of a request."""
+
+    silence_s = int(wire.PATIENCE_S)
 
     def init_process(self) -> None:
         """Begin, with bodies that are received in blocks of the size that services read."""
         SocketUnreader.max_body_chunk = wire.BLOCK_BYTES
+        self.log.error_log.addFilter(_is_worth_a_line)
         super().init_process()
+
+    def handle(self, conn: Any) -> Any:
+        """Serve a connection; whose client is gone without a word would hold its thread for ever.
+
+        The kernel ends reads alone: how long an answer takes is its reader's business.
+        """
+        limit = struct.pack("ll", self.silence_s, 0)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        return super().handle(conn)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer a request that no app has seen; what isn't the client's fault is gunicorn's to tell."""
@@ -56,6 +70,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         with suppress(OSError):  # then nobody is there to read it
             client.settimeout(WRITE_S)
             client.sendall(answer(status_of(exc)))
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Leave out clients that fell silent before their request was whole, with all of a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 
 def status_of(error: Exception) -> HTTPStatus:
