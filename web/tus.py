@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, abort, g, request
@@ -144,14 +145,26 @@ def create() -> Response:
     if has_body and request.mimetype != tus.BODY_TYPE:
         abort(415, f"Send the bytes as {tus.BODY_TYPE}.")
     checksum = _checksum() if has_body else None
-    upload = resumable.create(http.platform(), owner, _wish(owner))
+    wish = _wish(owner)
+    with upload_slots.taken() if has_body else nullcontext():
+        upload = resumable.create(http.platform(), owner, wish)
+        if has_body and upload.stage is Stage.OPEN and not upload.offset:
+            upload = _begin(upload, checksum)
     response = Response(status=201)
-    if has_body and upload.stage is Stage.OPEN and not upload.offset:
-        upload = write(upload, 0, checksum)
     response.headers["Location"] = f"{http.base_url()}{PREFIX}/{upload.id}"
     if not upload.is_partial:
         response.headers["X-Video-ID"] = upload.id
     return tell_progress(response, upload)
+
+
+def _begin(upload: Upload, checksum: tus.Checksum | None) -> Upload:
+    """Pass the first bytes on; where they are refused nobody hears of the upload, so it ends."""
+    try:
+        return _pass_on(upload, 0, checksum)
+    except NextStreamError:
+        with suppress(NextStreamError):
+            resumable.terminate(http.platform(), upload)
+        raise
 
 
 @blueprint.route("/<upload_id>", methods=["HEAD"])
@@ -269,8 +282,13 @@ def _checksum() -> tus.Checksum | None:
 
 def write(upload: Upload, offset: int, checksum: tus.Checksum | None) -> Upload:
     """Pass the body on to the upload, in a slot, with patience for a slow client."""
+    with upload_slots.taken():
+        return _pass_on(upload, offset, checksum)
+
+
+def _pass_on(upload: Upload, offset: int, checksum: tus.Checksum | None) -> Upload:
     environ = request.environ
-    with upload_slots.taken(), wire.patience(environ):
+    with wire.patience(environ):
         return resumable.write(
             http.platform(),
             upload,
