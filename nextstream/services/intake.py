@@ -68,7 +68,7 @@ def add_video(
 ) -> Video:
     """Store a new video, whose bytes are still to come."""
     now = platform.clock.now()
-    name = _plain(filename)[-FILENAME_MAX:] or "video"
+    name = _plain(filename).replace("\\", "/").rpartition("/")[2][-FILENAME_MAX:] or "video"
     video = Video(
         id=paths.new_id(),
         owner_id=owner_id,
@@ -131,6 +131,6 @@ def fail(platform: Platform, tx: Transaction, video_id: str, error: BaseExceptio
 
 
 def _plain(text: str) -> str:
-    """Give the text in normal form, without control and direction marks, or folders before a name."""
+    """Give the text in normal form, without control and direction marks."""
     kept = (c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c)[0] != "C")
     return "".join(kept).strip()
