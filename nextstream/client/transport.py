@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from nextstream.client.errors import ClientError, NotAnswered, Refused, Unreachable
 from nextstream.client.login import Identity
@@ -124,6 +125,8 @@ class Transport:
             answer = self._ask(method, url, self.identity.bearer(), headers, options)
         if answer.status_code >= 400:
             raise read_problem(answer)
+        if answer.is_redirect:  # as from http to https, where a password or key is not to go twice
+            raise NotAnswered(f"{url} leads to {answer.headers['Location']}; use that address.")
         return answer
 
     def _ask(
@@ -145,9 +148,11 @@ class Transport:
 
 @contextmanager
 def reaching(url: str) -> Iterator[None]:
-    """Turn what goes wrong with a connection into Unreachable."""
+    """Turn what goes wrong with a connection into Unreachable; raises NotAnswered for no address."""
     try:
         yield
+    except (MissingSchema, InvalidSchema, InvalidURL) as error:
+        raise NotAnswered(f"{url} is no address; one begins with https:// or http://.") from error
     except requests.RequestException as error:
         host = url.split("/")[2]
         raise Unreachable(f"{host} can't be reached, or the connection broke off.") from error

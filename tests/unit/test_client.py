@@ -142,6 +142,24 @@ def test_what_stays_is_told_at_once(script: Script, first: Any, error: type[Exce
     assert script.slept == []
 
 
+@pytest.mark.parametrize("url", ["example.org", "localhost:8000", "ftp://example.org", "http://"])
+def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
+    client, slept = Client(url, "ns_key"), list[float]()
+    client._http.sleep = slept.append
+    with pytest.raises(NotAnswered, match="https://"):
+        next(client.videos.list())
+    assert slept == []
+
+
+def test_an_address_that_leads_elsewhere_is_told(script: Script, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    script.answers = [(301, {"Location": "https://example.org/api/v1/uploads/tus"}, b"")] * 2
+    with pytest.raises(NotAnswered, match=r"leads to https://example\.org"):
+        script.client().uploads.send(tmp_path / "film.mp4")
+    with pytest.raises(NotAnswered, match="leads to"):
+        script.client().videos.revoke("v1")
+
+
 def test_tries_come_to_an_end(script: Script) -> None:
     script.answers = [problem(502, "bad_gateway")] * 3 + [CUT] * 2
     with pytest.raises(Unreachable):
