@@ -32,9 +32,18 @@ PARTS_GONE = "A partial upload was removed before this one was put together from
 
 
 def check_alive(platform: Platform, upload: Upload) -> None:
-    """Raise UploadGone for an upload that was ended or dropped, or UploadExpired past its time."""
+    """Raise UploadGone for an upload that was ended or dropped, or UploadExpired past its time.
+
+    So is one whose video was removed: clients that remember it would take it for sent, and send nothing.
+    """
     if upload.stage in UNWANTED - {Stage.DONE}:
         raise UploadGone
+    if upload.stage is Stage.DONE:
+        try:
+            with platform.database.reading() as tx:
+                tx.videos.access(upload.id)
+        except VideoNotFound as error:
+            raise UploadGone from error
     if upload.stage in WAITING and upload.expires_at < platform.clock.now():
         raise UploadExpired
 

@@ -192,6 +192,14 @@ def test_an_upload_whose_video_is_gone_isnt_opened_again_by_its_length(platform:
         assert tx.uploads.get(upload.id).stage is Stage.DROPPED
 
 
+def test_an_upload_is_gone_with_its_video_so_that_the_file_can_be_sent_again(platform: Platform) -> None:
+    done = write(platform, create(platform), 0, FILM)
+    assert resumable.find(platform, OWNER, done.id).stage is Stage.DONE
+    library.remove(platform, OWNER, done.id)
+    with pytest.raises(UploadGone):
+        resumable.find(platform, OWNER, done.id)
+
+
 def test_uploads_under_way_are_counted(platform: Platform) -> None:
     tight = limited(platform, quota_uploads=2)
     first = create(tight)
