@@ -85,6 +85,15 @@ def is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name))
 
 
+def is_right(platform: Platform, account: Account | None, password: str) -> bool:
+    """Tell whether a password is an account's, in the same time whether there is one or not.
+
+    What is longer than any password is wrong, unseen: Unicode has texts that take minutes to normalize.
+    """
+    known = account.password_hash if account else None
+    return len(password) <= PASSWORD_MAX and platform.passwords.verify(known, password)
+
+
 def change_password(
     platform: Platform, caller: Caller, current: str, new: str, origin: Origin = NOWHERE
 ) -> int:
@@ -95,7 +104,7 @@ def change_password(
     """
     demand(caller, Action.MANAGE_ACCOUNT)
     with guesses.counted(platform, caller.name, origin):
-        if not platform.passwords.verify(caller.password_hash, current):
+        if not is_right(platform, caller, current):
             with platform.database.transaction() as tx:
                 facts: dict[str, Any] = {"actor_id": caller.id, "result": audit.REFUSED}
                 audit.note(platform, tx, "auth.password_changed", origin, **facts)

@@ -44,7 +44,7 @@ def log_in(
     name = name.strip().lower()
     with guesses.counted(platform, name, origin):
         account = _known(platform, name)
-        right = platform.passwords.verify(account.password_hash if account else None, password)
+        right = accounts.is_right(platform, account, password)
         if account is None or account.disabled_at or not right:
             _note_failure(platform, account, origin)
             raise BadCredentials

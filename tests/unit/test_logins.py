@@ -27,6 +27,8 @@ from nextstream.errors import (
     InvalidToken,
     SessionNotFound,
     TooManyRequests,
+    WeakPassword,
+    WrongPassword,
 )
 from nextstream.ports import Platform
 from nextstream.services import accounts, guesses, logins
@@ -105,6 +107,23 @@ def test_a_failed_login_takes_the_same_time_for_every_reason(name: str) -> None:
 
     pairs = [(took("ada"), took(name)) for _ in range(5)]  # in turns: the machine's load changes
     assert median(known / unknown for known, unknown in pairs) == pytest.approx(1, abs=0.5)
+
+
+# Canonical ordering (Unicode, 3.11) is done by insertion: twice the marks take four times as long.
+HOSTILE = "a" + "\u0315" * 20000 + "\u0316" * 20000
+
+
+def test_a_password_that_no_account_can_have_costs_nothing(platform: Platform) -> None:
+    ada = caller(platform, logins.log_in(platform, "ada", PASSWORD))
+    began = perf_counter()
+    for name in ("ada", "nobody"):
+        with pytest.raises(BadCredentials):
+            logins.log_in(platform, name, HOSTILE)
+    with pytest.raises(WrongPassword):
+        accounts.change_password(platform, ada, HOSTILE, "a new password")
+    with pytest.raises(WeakPassword):
+        accounts.register(platform, "bob", HOSTILE)
+    assert perf_counter() - began < 1
 
 
 def test_a_hash_of_weaker_times_is_made_anew_at_the_next_login() -> None:
