@@ -36,6 +36,7 @@ log = structlog.get_logger()
 
 TITLE_MAX = 200
 FILENAME_MAX = 255
+READ_MAX = 1024  # characters: Unicode has texts that take the square of their length to normalize
 REFUSALS = (QuotaExceeded, TooManyUploads, UploadTooLarge)  # of whatever would add to an account
 
 
@@ -68,11 +69,12 @@ def add_video(
 ) -> Video:
     """Store a new video, whose bytes are still to come."""
     now = platform.clock.now()
-    name = _plain(filename).replace("\\", "/").rpartition("/")[2][-FILENAME_MAX:] or "video"
+    last = _plain(filename[-READ_MAX:]).replace("\\", "/").rpartition("/")[2]
+    name = last[-FILENAME_MAX:] or "video"
     video = Video(
         id=paths.new_id(),
         owner_id=owner_id,
-        title=(_plain(title or "") or name.rpartition(".")[0] or name)[:TITLE_MAX],
+        title=(_plain((title or "")[:READ_MAX]) or name.rpartition(".")[0] or name)[:TITLE_MAX],
         filename=name,
         created_at=now,
         request_id=request_id,

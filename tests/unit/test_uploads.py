@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import perf_counter
 
 import pytest
 
@@ -278,3 +279,11 @@ def test_names_are_kept_as_plain_text(
 ) -> None:
     video = receive(platform, b"film", filename=filename, title=title)
     assert (video.filename, video.title) == wanted
+
+
+@pytest.mark.parametrize("name", ["filename", "title"])
+def test_a_name_of_a_megabyte_holds_nobody_up(platform: Platform, name: str) -> None:
+    """Its marks would be brought in order in a transaction, with all others waiting for it."""
+    began = perf_counter()
+    receive(platform, b"film", **{name: "a" + "\u0315" * 20000 + "\u0316" * 20000})
+    assert perf_counter() - began < 1
