@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pybreaker import CircuitBreaker, CircuitBreakerError
+from pybreaker import STATE_HALF_OPEN, CircuitBreaker, CircuitBreakerError
 
 from nextstream.errors import ServiceBroken, ServiceTimeout, ServiceUnavailable
 
@@ -25,6 +26,8 @@ class Admission:
 
     def __init__(self, seats: int, *, failures: int = FAILURES, rest_s: float = REST_S) -> None:
         self._seats = threading.BoundedSemaphore(seats)
+        self._rest_s, self._next_try_s = rest_s, 0.0
+        self._lock = threading.Lock()
         self._breaker = CircuitBreaker(
             fail_max=failures,
             reset_timeout=rest_s,
@@ -41,10 +44,28 @@ class Admission:
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Count how the block ends; raises ServiceUnavailable while the service is left alone."""
+        if not self._begin_try():
+            raise ServiceUnavailable(detail="another request tries whether it is back")
         try:
             with self._breaker.calling():
+                self._begin_try()  # the breaker may have opened for it just now
                 yield
         except CircuitBreakerError as error:
             raise ServiceUnavailable(
                 detail=f"left alone after {self._breaker.fail_max} faults"
             ) from error
+
+    def _begin_try(self) -> bool:
+        """Tell whether a service after its rest may be tried, which then is done.
+
+        The breaker by itself lets all in until the first is answered. Where that takes long, as an
+        upload does, another may try.
+        """
+        if self._breaker.current_state != STATE_HALF_OPEN:
+            return True
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s < self._next_try_s:
+                return False
+            self._next_try_s = now_s + self._rest_s
+            return True

@@ -5,7 +5,13 @@ import time
 import pytest
 
 from gateway.admission import Admission
-from nextstream.errors import NextStreamError, ServiceBroken, ServiceUnavailable, UploadIncomplete
+from nextstream.errors import (
+    NextStreamError,
+    ServiceBroken,
+    ServiceTimeout,
+    ServiceUnavailable,
+    UploadIncomplete,
+)
 
 
 def fail(admission: Admission, error: NextStreamError) -> None:
@@ -39,6 +45,21 @@ def test_after_its_rest_one_bad_answer_sends_a_service_back() -> None:
     fail(admission, ServiceBroken())
     with pytest.raises(ServiceUnavailable), admission.watch():
         pytest.fail("it was asked")
+
+
+def test_after_its_rest_one_request_at_a_time_tries_a_service_that_may_hang_still() -> None:
+    """Else all that come meanwhile would wait for it with the first, until no seat is left."""
+    admission = Admission(9, failures=1, rest_s=0.2)
+    fail(admission, ServiceTimeout())
+    time.sleep(0.3)
+    with admission.watch():
+        with pytest.raises(ServiceUnavailable), admission.watch():
+            pytest.fail("two tried at once")
+        time.sleep(0.3)  # one that takes long, as an upload does, holds up nobody for ever
+        with admission.watch():
+            pass
+        with admission.watch():  # it is back
+            pass
 
 
 def test_good_answers_in_between_forgive_bad_ones() -> None:
