@@ -35,7 +35,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REVISION = re.compile("[0-9]{1,18}")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/static/", "/v/", "/p/", "/healthz", "/readyz")  # too many to be worth a line each
-_TICKET = re.compile(r"^/p/[^/]+")  # whoever reads the log must not play by it
+# Whoever reads the log must neither play by it nor upload, whatever route the request found.
+_SECRET = re.compile(r"^(/p/|/api/v1/uploads/direct/)[^/]+")
 
 # hls.js plays from blob: URLs; everything else comes from files of our own.
 PAGE_CSP = (
@@ -198,9 +199,8 @@ def _finish(response: Response) -> Response:
 
 
 def _path() -> str:
-    """Give the path for the log; of one that is a secret in itself, its form."""
-    hides = request.url_rule is not None and "secret" in (request.view_args or {})
-    return str(request.url_rule) if hides else _TICKET.sub("/p/-", request.path)
+    """Give the path for the log, without what is a secret in itself."""
+    return _SECRET.sub(r"\1-", request.path)
 
 
 def secure(response: Response, *, over_https: bool) -> None:

@@ -101,6 +101,19 @@ def test_the_operators_detail_stays_in_the_log(
     assert "db.example.org" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/uploads/direct/{}", "/api/v1/uploads/direct/{}/", "/p/{}/v/a/b"]
+)
+def test_no_secret_of_an_address_is_in_the_log_whether_it_has_a_route_or_not(
+    platform: Platform, capsys: pytest.CaptureFixture[str], path: str, method: str
+) -> None:
+    """As of a direct upload's URL that somebody opens in a browser, which is no way to use it."""
+    client = create_app(platform, "upload", "streaming").test_client()
+    client.open(path.format("s3cret-s3cret"), method=method)
+    assert "s3cret" not in capsys.readouterr().out
+
+
 def test_a_process_lives_without_its_database_but_is_not_ready(platform: Platform) -> None:
     client = create_app(away(platform), "streaming").test_client()
     assert client.get("/healthz").status_code == 200
