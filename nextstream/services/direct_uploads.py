@@ -6,8 +6,9 @@ import hashlib
 import secrets
 from dataclasses import replace
 
+from nextstream.domain.access import Action, may
 from nextstream.domain.accounts import Account
-from nextstream.errors import BadRequest, UploadNotFound, WrongState
+from nextstream.errors import BadRequest, UploadGone, UploadNotFound, WrongState
 from nextstream.ports import Platform, Upload
 from nextstream.services import resumable, upload_ends
 
@@ -23,11 +24,17 @@ def create(platform: Platform, owner: Account, wish: resumable.Wish) -> tuple[Up
 
 
 def find(platform: Platform, secret: str) -> Upload:
-    """Give the upload of a direct URL; raises UploadNotFound, and UploadGone past its time."""
+    """Give the upload of a direct URL; raises UploadNotFound, and UploadGone past its time.
+
+    Its right is the owner's: it ends where they may upload no longer.
+    """
     with platform.database.transaction() as tx:
         upload = tx.uploads.find_secret(_hash(secret))
+        owner = tx.accounts.get(upload.owner_id) if upload else None
     if upload is None:
         raise UploadNotFound
+    if owner and (owner.disabled_at or not may(owner, Action.UPLOAD)):
+        raise UploadGone("Whoever gave this URL away may upload no longer.")
     upload_ends.check_alive(platform, upload)
     return upload
 

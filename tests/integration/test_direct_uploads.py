@@ -83,6 +83,21 @@ def test_a_client_that_can_only_post_uses_a_url_by_tus(site: Site) -> None:
     assert source(site, made) == FILM
 
 
+@pytest.mark.parametrize("change", [{"disabled": True}, {"role": "viewer"}], ids=str)
+def test_a_url_is_good_for_as_long_as_its_owner_may_upload(
+    site: Site, change: dict[str, object]
+) -> None:
+    user = site.user()
+    made = order(user)
+    begun = requests.post(made["url"], headers={**TUS, "Upload-Length": str(len(FILM))}, timeout=60)
+    assert begun.status_code == 201
+    account = f"/api/v1/accounts/{user.account_id}"
+    assert site.user(Role.OPERATOR).patch(account, json=change).status_code == 200
+    for method, headers in (("PATCH", {**BYTES, "Upload-Offset": "0"}), ("PUT", {})):
+        refused = requests.request(method, made["url"], data=FILM, headers=headers, timeout=60)
+        assert (refused.status_code, problem(refused)["code"]) == (410, "upload_gone")
+
+
 def test_a_url_takes_one_file(site: Site) -> None:
     made = order(site.user())
     assert requests.put(made["url"], data=FILM, timeout=60).status_code == 201
