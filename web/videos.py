@@ -11,7 +11,7 @@ from pydantic.config import JsonDict
 from nextstream import event_schemas
 from nextstream.domain.access import Action
 from nextstream.domain.video import Priority, State, Video, Visibility
-from nextstream.errors import PreconditionFailed, VideoNotFound
+from nextstream.errors import PreconditionFailed
 from nextstream.ports import Order, Wanted
 from nextstream.services import downloads, events, lag, library, progress, rights, uploads
 from web import bodies, http, shapes, streaming, tokens
@@ -63,7 +63,7 @@ class EventPage(BaseModel):
 
 
 @blueprint.get("/videos")
-@operation(Action.READ_VIDEO, query=Page, gives={200: shapes.VideoList}, errors=(VideoNotFound,))
+@operation(Action.READ_VIDEO, query=Page, gives={200: shapes.VideoList})
 def list_videos() -> Response:
     """List the account's videos, newest first; `next` is what to send as `before`."""
     account, query = tokens.account(), http.read_query(Page)

@@ -24,7 +24,7 @@ from nextstream.ports.signing import SigningKeys
 from nextstream.ports.storage import Multipart, Parts, Presigning, SentPart, Storage, StoredObject
 from nextstream.ports.telemetry import Fact, Metrics, Span, SpanKind, Tracer
 from nextstream.ports.uploads import Upload, Uploads, Usage
-from nextstream.ports.videos import Access, Order, Videos, Wanted
+from nextstream.ports.videos import Access, Order, Place, Videos, Wanted
 from nextstream.ports.webhooks import Webhooks
 from nextstream.ports.workers import Worker, Workers
 
@@ -55,6 +55,7 @@ __all__ = [
     "Parts",
     "Passwords",
     "Pieces",
+    "Place",
     "Platform",
     "Presigning",
     "Protection",

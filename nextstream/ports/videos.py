@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -17,6 +18,25 @@ class Order(StrEnum):
     OLDEST = "oldest"
     TITLE = "title"
     LARGEST = "largest"
+
+    def place(self, video: Video) -> Place:
+        """Give where a video stands."""
+        if self is Order.TITLE:
+            return Place(video.id, video.title)
+        if self is Order.LARGEST:  # an upload that isn't over has no size yet
+            return Place(video.id, video.size_bytes or 0)
+        return Place(video.id, video.created_at)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in an order: a video's id, and what it had of that which the order goes by.
+
+    So it outlasts the video, which may change or go between two pages.
+    """
+
+    id: str
+    key: datetime | str | int
 
 
 @dataclass(frozen=True)
@@ -80,11 +100,8 @@ class Videos(Protocol):
         """Give who may play a video, and nothing else, as it is asked often; raises VideoNotFound."""
         ...
 
-    def page(self, wanted: Wanted, before: str | None, limit: int) -> Sequence[Video]:
-        """Give the wanted videos in their order, those behind the video `before`.
-
-        Raises VideoNotFound where `before` is gone or none of the owner's.
-        """
+    def page(self, wanted: Wanted, before: Place | None, limit: int) -> Sequence[Video]:
+        """Give the wanted videos in their order, those behind the place `before`."""
         ...
 
     def remove(self, video_id: str) -> None:

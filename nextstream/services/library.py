@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import structlog
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from nextstream.domain.access import Action, demand, may
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
 from nextstream.domain.video import Video, Visibility
 from nextstream.errors import BadRequest, PreconditionFailed, VideoNotFound
-from nextstream.ports import Platform, Transaction, Wanted
+from nextstream.ports import Order, Place, Platform, Transaction, Wanted
 from nextstream.services import purging
 
 log = structlog.get_logger()
 
+# What a list's `next` may say; a NUL is what PostgreSQL takes in no text.
+_Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+_PLACES: dict[Order, TypeAdapter[tuple[str, Any]]] = {
+    Order.NEWEST: TypeAdapter(tuple[_Text, AwareDatetime]),
+    Order.OLDEST: TypeAdapter(tuple[_Text, AwareDatetime]),
+    Order.TITLE: TypeAdapter(tuple[_Text, _Text]),
+    Order.LARGEST: TypeAdapter(tuple[_Text, Annotated[int, Field(ge=0, lt=2**63)]]),
+}
+
 
 @dataclass(frozen=True)
 class Page:
-    """Some videos, newest first, and the id to ask for those `before`, or None at the end."""
+    """Some videos in their order, and the word to ask for those `before`, or None at the end.
+
+    The word says where the last one stood, so it is good when that is removed or changed.
+    """
 
     videos: tuple[Video, ...]
     next: str | None
@@ -58,15 +74,33 @@ def page(
     *,
     everyone: bool = False,
 ) -> Page:
-    """Give the account's videos, or everyone's public ones; an operator sees all in any case."""
+    """Give the account's videos, or everyone's public ones; an operator sees all in any case.
+
+    Raises BadRequest for a `before` that no page of this order has given.
+    """
     demand(account, Action.READ_VIDEO)
+    place = _read_place(before, wanted.order) if before is not None else None
     if not may(account, Action.OPERATE):
         bounds = {"visibility": Visibility.PUBLIC} if everyone else {"owner_id": account.id}
         wanted = replace(wanted, **bounds)
     with platform.database.reading() as tx:
-        found = tx.videos.page(wanted, before, limit + 1)
+        found = tx.videos.page(wanted, place, limit + 1)
     videos = tuple(found[:limit])
-    return Page(videos, videos[-1].id if len(found) > limit else None)
+    return Page(videos, _word(wanted.order.place(videos[-1])) if len(found) > limit else None)
+
+
+def _word(place: Place) -> str:
+    """Give a place as a word that is safe in a query."""
+    key = place.key.isoformat() if isinstance(place.key, datetime) else place.key
+    return urlsafe_b64encode(json.dumps([place.id, key]).encode()).decode().rstrip("=")
+
+
+def _read_place(word: str, order: Order) -> Place:
+    try:
+        video_id, key = _PLACES[order].validate_json(urlsafe_b64decode(word + "=" * (-len(word) % 4)))
+        return Place(video_id, key.astimezone(UTC) if isinstance(key, datetime) else key)
+    except (ValueError, OverflowError) as error:  # one is a time that UTC has no year for
+        raise BadRequest("before: send what the page before gave as next, in the same order.") from error
 
 
 def change(

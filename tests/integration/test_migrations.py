@@ -26,7 +26,7 @@ from nextstream.adapters.database.tables import metadata
 from nextstream.domain.scheduling import Choice
 from nextstream.domain.video import Priority, Visibility
 from nextstream.errors import DatabaseUnavailable, Misconfigured
-from nextstream.ports import Wanted
+from nextstream.ports import Order, Wanted
 from nextstream.settings import Settings
 from tests.contract.rows import CHUNK, LATER, MADE, NOW, UPLOAD, VIDEO
 
@@ -221,12 +221,15 @@ def test_no_query_reads_a_whole_table(tmp_path: Path) -> None:
     assert scans | sorts == {}
 
 
+PLACE = Order.NEWEST.place(VIDEO)
+
+
 def ask_everything(tx: SqlTransaction) -> None:
     tx.videos.add(VIDEO)
     tx.videos.save(VIDEO)
-    tx.videos.page(Wanted(), "v1", 9)
-    tx.videos.page(Wanted("owner"), "v1", 9)
-    tx.videos.page(Wanted(visibility=Visibility.PUBLIC), "v1", 9)
+    tx.videos.page(Wanted(), PLACE, 9)
+    tx.videos.page(Wanted("owner"), PLACE, 9)
+    tx.videos.page(Wanted(visibility=Visibility.PUBLIC), PLACE, 9)
     tx.videos.access("v1")
     tx.pieces.add("v1", 1, [CHUNK])
     tx.pieces.list("v1", 1)

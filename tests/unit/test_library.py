@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,6 +13,7 @@ from nextstream.domain import variants
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.video import Video
 from nextstream.errors import (
+    BadRequest,
     NotAllowed,
     NotFound,
     PreconditionFailed,
@@ -18,7 +21,7 @@ from nextstream.errors import (
     VideoNotFound,
     VideoNotReady,
 )
-from nextstream.ports import Platform, StoredObject, Wanted
+from nextstream.ports import Order, Platform, StoredObject, Wanted
 from nextstream.services import (
     downloads,
     events,
@@ -78,9 +81,47 @@ def test_pages_hold_ones_own_videos_and_operators_all(platform: Platform, clock:
     assert ids(library.page(platform, ADA, Wanted(), None, 10)) == [made[2], made[0]]
     assert ids(library.page(platform, OPERATOR, Wanted(), None, 10)) == made[::-1]
     first = library.page(platform, OPERATOR, Wanted(), None, 2)
-    assert (ids(first), first.next) == ([made[2], made[1]], made[1])
+    assert ids(first) == [made[2], made[1]]
     last = library.page(platform, OPERATOR, Wanted(), first.next, 2)
     assert (ids(last), last.next) == ([made[0]], None)
+
+
+@pytest.mark.parametrize("order", Order)
+def test_a_list_goes_on_where_its_last_video_was_removed(platform: Platform, order: Order) -> None:
+    made = {upload(platform).id for _ in range(5)}
+    seen, wanted, following = set[str](), Wanted(order=order), None
+    while page := library.page(platform, ADA, wanted, following, 2):
+        for video in page.videos:
+            library.remove(platform, ADA, video.id)
+            seen.add(video.id)
+        if (following := page.next) is None:
+            break
+    assert seen == made
+
+
+def word(*facts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(facts).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "order"),
+    [
+        ("", Order.NEWEST),
+        ("v1", Order.NEWEST),
+        ("\u00fc", Order.TITLE),
+        (word("v1"), Order.NEWEST),
+        (word("v1", "Title"), Order.OLDEST),
+        (word("v1", "9999-12-31T23:59:59-23:00"), Order.OLDEST),
+        (word("v1", "a\0"), Order.TITLE),
+        (word("v\0", "a"), Order.TITLE),
+        (word("v1", 5), Order.TITLE),
+        (word("v1", 2**63), Order.LARGEST),
+        (word("v1", "2030-01-01T00:00:00Z"), Order.LARGEST),
+    ],
+)
+def test_what_no_page_gave_as_next_is_refused(platform: Platform, before: str, order: Order) -> None:
+    with pytest.raises(BadRequest, match="next"):
+        library.page(platform, ADA, Wanted(order=order), before, 2)
 
 
 def test_a_page_that_just_fits_is_the_last(platform: Platform) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, tuple_, update
 
 from nextstream.adapters.database import tables
 from nextstream.domain.video import Video
 from nextstream.errors import StaleVideo, VideoNotFound
-from nextstream.ports import Access, Order, Wanted
+from nextstream.ports import Access, Order, Place, Wanted
 
 
 class SqlVideos:
@@ -62,26 +62,18 @@ class SqlVideos:
             raise VideoNotFound
         return Access(*found)
 
-    def page(self, wanted: Wanted, before: str | None, limit: int) -> Sequence[Video]:
-        """Give videos in their order; raises VideoNotFound where `before` isn't the owner's."""
+    def page(self, wanted: Wanted, before: Place | None, limit: int) -> Sequence[Video]:
+        """Give videos in their order."""
         key, falls = _ORDERS[wanted.order]
         place = (key, self._table.c.id)
         chosen = select(*self._columns).where(*_filters(wanted)).limit(limit)
         if before is not None:
-            last = self._place(place, before, wanted.owner_id)
+            value = literal(before.key, key.type)
+            # The database's own idea of small letters, as in the column.
+            last = tuple_(func.lower(value) if wanted.order is Order.TITLE else value, before.id)
             chosen = chosen.where(tuple_(*place) < last if falls else tuple_(*place) > last)
         chosen = chosen.order_by(*(column.desc() if falls else column for column in place))
         return [Video(*row) for row in self._connection.execute(chosen)]
-
-    def _place(
-        self, place: tuple[ColumnElement[Any], ...], video_id: str, owner_id: str | None
-    ) -> tuple[Any, ...]:
-        """Give where a video stands in an order."""
-        at = select(*place).where(self._table.c.id == video_id, *_filters(Wanted(owner_id)))
-        found = self._connection.execute(at).one_or_none()
-        if found is None:
-            raise VideoNotFound
-        return tuple(found)
 
     def remove(self, video_id: str) -> None:
         """Remove a video; its pieces go with it."""

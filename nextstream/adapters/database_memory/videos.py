@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from nextstream.adapters.database_memory.rows import Rows
 from nextstream.domain.video import Video
 from nextstream.errors import Conflict, StaleVideo, VideoNotFound
-from nextstream.ports import Access, Order, Wanted
+from nextstream.ports import Access, Order, Place, Wanted
 
 
 class MemoryVideos:
@@ -48,20 +48,17 @@ class MemoryVideos:
         video = self.get(video_id)
         return Access(video.owner_id, video.visibility, video.ticket_epoch, video.keys)
 
-    def page(self, wanted: Wanted, before: str | None, limit: int) -> Sequence[Video]:
-        """Give videos in their order; raises VideoNotFound where `before` isn't the owner's."""
-        key, falls = _ORDERS[wanted.order]
+    def page(self, wanted: Wanted, before: Place | None, limit: int) -> Sequence[Video]:
+        """Give videos in their order."""
+        falls = wanted.order in (Order.NEWEST, Order.LARGEST)
 
         def place(video: Video) -> tuple[Any, str]:
-            return key(video), video.id
+            return _comparable(wanted.order.place(video))
 
         videos = sorted(filter(wanted.fits, self._rows.videos.values()), key=place, reverse=falls)
         if before is None:
             return videos[:limit]
-        last = self.get(before)
-        if wanted.owner_id not in (None, last.owner_id):
-            raise VideoNotFound
-        behind = place(last).__gt__ if falls else place(last).__lt__
+        behind = _comparable(before).__gt__ if falls else _comparable(before).__lt__
         return [video for video in videos if behind(place(video))][:limit]
 
     def remove(self, video_id: str) -> None:
@@ -72,9 +69,5 @@ class MemoryVideos:
             del self._rows.turns[key]
 
 
-_ORDERS: dict[Order, tuple[Callable[[Video], Any], bool]] = {
-    Order.NEWEST: (lambda video: video.created_at, True),
-    Order.OLDEST: (lambda video: video.created_at, False),
-    Order.TITLE: (lambda video: video.title.lower(), False),
-    Order.LARGEST: (lambda video: video.size_bytes or 0, True),
-}
+def _comparable(place: Place) -> tuple[Any, str]:
+    return place.key.lower() if isinstance(place.key, str) else place.key, place.id
