@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -25,7 +24,7 @@ def cancel(platform: Platform, account: Account, video_id: str) -> Video:
     Who works on it loses its claim, and so notices within a second or two. Raises VideoNotFound,
     and WrongState for a video that has ended.
     """
-    with _opened(platform, account, video_id) as (tx, video):
+    with library.changing(platform, account, video_id) as (tx, video):
         if video.state is State.CANCELLED:
             return video
         tx.pieces.remove(video.id, video.version)
@@ -46,7 +45,7 @@ def retry(platform: Platform, account: Account, video_id: str) -> Video:
 
     Raises VideoNotFound, and WrongState for a video that didn't fail, or whose upload did.
     """
-    with _opened(platform, account, video_id) as (tx, video):
+    with library.changing(platform, account, video_id) as (tx, video):
         _need(video, State.FAILED, State.CANCELLED)
         tasks = tx.pieces.list(video.id, video.version)
         goes_on = purging.keep_encode(tx, video) and tasks
@@ -70,7 +69,7 @@ def reencode(platform: Platform, account: Account, video_id: str, options: Optio
 
     Raises VideoNotFound, and WrongState while an encode goes on.
     """
-    with _opened(platform, account, video_id) as (tx, video):
+    with library.changing(platform, account, video_id) as (tx, video):
         _need(video, *lifecycle.ENDED)
         tx.pieces.remove(video.id, video.version)
         purging.keep_encode(tx, video)
@@ -78,14 +77,6 @@ def reencode(platform: Platform, account: Account, video_id: str, options: Optio
         tx.outbox.add(events.about(platform, begun, "video.reencoded", by=account.id))
     feeding.feed(platform)
     return begun
-
-
-@contextmanager
-def _opened(platform: Platform, account: Account, video_id: str) -> Iterator[tuple[Transaction, Video]]:
-    """Open a transaction with a video that nobody else changes; raises VideoNotFound."""
-    with platform.database.transaction() as tx:
-        tx.videos.lock(video_id)
-        yield tx, library.mine(tx, account, video_id)
 
 
 def _need(video: Video, *states: State) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -65,6 +66,15 @@ def mine(
     return video
 
 
+@contextmanager
+def changing(platform: Platform, account: Account, video_id: str) -> Iterator[tuple[Transaction, Video]]:
+    """Open a transaction with a video that nobody else changes until its end; raises as `get`."""
+    demand(account, Action.CHANGE_VIDEO)
+    with platform.database.transaction() as tx:
+        tx.videos.lock(video_id)
+        yield tx, mine(tx, account, video_id)
+
+
 def page(
     platform: Platform,
     account: Account,
@@ -118,8 +128,7 @@ def change(
     if "title" in wishes and not wishes["title"].strip():
         raise BadRequest("A title has at least one character.")
     now = platform.clock.now()
-    with platform.database.transaction() as tx:
-        video = mine(tx, account, video_id)
+    with changing(platform, account, video_id) as (tx, video):
         if revision not in (None, video.revision):
             raise PreconditionFailed
         changed = tx.videos.save(replace(video, **wishes))
@@ -140,11 +149,8 @@ def remove(
 
     That its files are to go is stored with the removal, so they do, also where storage is away.
     """
-    demand(account, Action.CHANGE_VIDEO)
     event = happen("video.deleted", video_id, platform.clock.now(), request_id, by=account.id)
-    with platform.database.transaction() as tx:
-        tx.videos.lock(video_id)
-        video = mine(tx, account, video_id)
+    with changing(platform, account, video_id) as (tx, video):
         if revision not in (None, video.revision):
             raise PreconditionFailed
         tx.videos.remove(video.id)

@@ -48,8 +48,7 @@ def grant(platform: Platform, account: Account, video_id: str, lifetime_s: int) 
 def revoke(platform: Platform, account: Account, video_id: str, request_id: str | None) -> None:
     """Make all tickets of a video worthless, within a second or so; raises VideoNotFound."""
     now = platform.clock.now()
-    with platform.database.transaction() as tx:
-        video = library.mine(tx, account, video_id)
+    with library.changing(platform, account, video_id) as (tx, video):
         tx.videos.save(replace(video, ticket_epoch=video.ticket_epoch + 1))
         tx.outbox.add(happen("video.tickets_revoked", video.id, now, request_id, by=account.id))
     log.info("tickets revoked", video_id=video.id)

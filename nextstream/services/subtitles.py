@@ -151,10 +151,9 @@ def _change(
     platform: Platform, account: Account, video_id: str, label: Label, added: Rendition | None
 ) -> None:
     """Note what subtitles there are, and write the manifests of what plays anew."""
-    with platform.database.transaction() as tx:
-        video = library.mine(tx, account, video_id)
-        others = tuple(each for each in video.renditions if not label.fits(each))
-        video = tx.videos.save(replace(video, renditions=(*others, *([added] if added else []))))
+    with library.changing(platform, account, video_id) as (tx, seen):
+        others = tuple(each for each in seen.renditions if not label.fits(each))
+        video = tx.videos.save(replace(seen, renditions=(*others, *([added] if added else []))))
         facts = {"language": label.language, "purpose": label.purpose, "by": account.id}
         tx.outbox.add(events.about(platform, video, "video.subtitles", there=bool(added), **facts))
     _rewrite(platform, video)
