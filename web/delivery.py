@@ -47,10 +47,8 @@ def send_stored(stored: StoredObject, caching: str) -> Response:
     response = _begin(stored.key, caching)
     response.last_modified = stored.modified_at
     response.set_etag(stored.etag)
-    if paths.is_text(stored.key) and _is_packed(stored.size_bytes):
-        _check_age(response)
-        _pack(response, http.platform().storage.read(stored.key))
-        return weigh(response)
+    if paths.is_text(stored.key):
+        return _send_whole(response, http.platform().storage.read(stored.key))
     start, size_bytes = offer(response, stored.size_bytes)
     if request.method != "HEAD" and response.status_code in (200, 206):
         _attach(response, stored, start, size_bytes)
@@ -85,6 +83,18 @@ def offer(response: Response, size_bytes: int) -> tuple[int, int]:
         return 0, size_bytes
     start, stop = response.content_range.start or 0, response.content_range.stop or 0
     return start, stop - start
+
+
+def _send_whole(response: Response, body: bytes) -> Response:
+    """Give a stored text, read at once: it may be replaced, by one of another length, at any time."""
+    if _is_packed(len(body)):
+        _check_age(response)
+        _pack(response, body)
+        return weigh(response)
+    start, size_bytes = offer(response, len(body))
+    if response.status_code in (200, 206):
+        response.data = body[start : start + size_bytes]
+    return response
 
 
 def weigh(response: Response, **ranges: Any) -> Response:

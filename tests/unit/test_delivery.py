@@ -113,6 +113,26 @@ def test_a_range_is_one_of_the_plain_text(client: FlaskClient) -> None:
     assert (other.status_code, other.text) == (200, PLAYLIST)
 
 
+@pytest.mark.parametrize("accepted", ["gzip", "identity"])
+@pytest.mark.parametrize("new", [MASTER[:40], MASTER * 2], ids=["shorter", "longer"])
+def test_a_playlist_that_is_replaced_while_it_is_sent_is_whole(accepted: str, new: str) -> None:
+    platform = platform_of()
+
+    class Replaced(type(platform.storage)):  # type: ignore[misc]  # the twin's own class, at run time
+        def head(self, key: str) -> object:
+            found = super().head(key)
+            self.put(key, new.encode(), "text/plain")
+            return found
+
+    platform.storage.__class__ = Replaced
+    answer = get(
+        create_app(platform, "streaming").test_client(), "master.m3u8", Accept_Encoding=accepted
+    )
+    packed = "Content-Encoding" in answer.headers
+    assert (gzip.decompress(answer.data) if packed else answer.data) == new.encode()
+    assert answer.headers["Content-Length"] == str(len(answer.data))
+
+
 LONG_AGO, TOMORROW = "Mon, 01 Jan 2001 00:00:00 GMT", http_date(time.time() + 86400)
 
 
