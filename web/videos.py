@@ -14,6 +14,7 @@ from nextstream.domain.video import Priority, State, Video, Visibility
 from nextstream.errors import PreconditionFailed
 from nextstream.ports import Order, Wanted
 from nextstream.services import downloads, events, lag, library, progress, rights, uploads
+from nextstream.services.progress import Progress
 from web import bodies, http, shapes, streaming, tokens
 from web.contract import Answer, Pass, operation
 
@@ -71,7 +72,8 @@ def list_videos() -> Response:
     page = library.page(
         http.platform(), account, wanted, query.before, query.limit, everyone=query.everyone
     )
-    items = [describe(video) for video in page.videos]
+    progressing = progress.measure_all(http.platform(), page.videos)
+    items = [_describe(video, progressing.get(video.id)) for video in page.videos]
     return http.answer({"items": items, "next": page.next})
 
 
@@ -164,5 +166,9 @@ def _answer(video: Video) -> Response:
 
 def describe(video: Video) -> shapes.Video:
     """Describe a video as every answer and stream does."""
+    return _describe(video, progress.measure(http.platform(), video))
+
+
+def _describe(video: Video, progressing: Progress | None) -> shapes.Video:
     offered = downloads.on_offer(http.platform(), video)
-    return bodies.video(video, http.base_url(), progress.measure(http.platform(), video), offered)
+    return bodies.video(video, http.base_url(), progressing, offered)

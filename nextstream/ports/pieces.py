@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -84,6 +84,12 @@ class Pieces(Protocol):
 
     def survey(self, video_id: str, version: int) -> Mapping[str, Standing]:
         """Tell how far each piece of an encode is, by its name; cheap, however long the video."""
+        ...
+
+    def survey_all(
+        self, encodes: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Mapping[str, Standing]]:
+        """Survey many encodes, videos with versions, at once; one without pieces is missing."""
         ...
 
     def made(self, video_id: str, version: int, names: Iterable[str]) -> Sequence[Rendition]:

@@ -148,6 +148,19 @@ def test_an_encode_is_surveyed_without_what_was_made(database: Database, claimed
         assert tx.pieces.survey("v1", 1)[CHUNK.name] == Standing("done", 144)
 
 
+def test_many_encodes_are_surveyed_at_once(database: Database, claimed: Task) -> None:
+    with database.transaction() as tx:
+        tx.videos.add(replace(VIDEO, id="v2"))
+        tx.pieces.add("v1", 2, [PROBE])
+        tx.pieces.add("v2", 1, [PROBE])
+        tx.pieces.add("v2", 2, [PROBE])
+        wanted = [("v1", 1), ("v2", 2), ("v3", 1)]
+        each = {encode: tx.pieces.survey(*encode) for encode in wanted}
+        assert tx.pieces.survey_all(wanted) == {e: found for e, found in each.items() if found}
+        assert each[("v1", 1)][CHUNK.name].state == "running"
+        assert tx.pieces.survey_all([]) == {}
+
+
 def test_what_some_pieces_made_comes_in_their_order(database: Database, claimed: Task) -> None:
     with database.transaction() as tx:
         tx.pieces.add("v1", 1, [PROBE, PUBLISH])

@@ -237,6 +237,7 @@ def ask_everything(tx: SqlTransaction) -> None:
     assert task
     tx.pieces.beat(task, 1, LATER, MADE)
     tx.pieces.survey("v1", 1)
+    tx.pieces.survey_all([("v1", 1), ("v2", 3)])
     tx.pieces.made("v1", 1, [CHUNK.name])
     tx.pieces.tally("v1", 1)
     tx.pieces.finish(task, MADE)

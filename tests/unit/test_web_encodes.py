@@ -112,6 +112,25 @@ def test_another_ones_video_is_not_there_to_be_worked_with(
         assert (answer.status_code, answer.json["code"]) == (404, "video_not_found")
 
 
+def test_a_list_costs_as_many_queries_however_many_of_its_videos_are_encoding(
+    user: FlaskClient, platform: Platform
+) -> None:
+    counts = [0]
+
+    class Counting(type(platform.database)):  # type: ignore[misc]  # the twin's own class, at run time
+        def reading(self) -> object:
+            counts[-1] += 1
+            return super().reading()
+
+    platform.database.__class__ = Counting
+    for _ in range(2):
+        transcoding.probe(platform, upload(user).rpartition("/")[2], 1, "w")
+        counts.append(0)
+        listed = user.get("/api/v1/videos").json["items"]
+        assert all(each["progress"]["frames_planned"] for each in listed)
+    assert counts[1] == counts[2]
+
+
 def test_workers_are_listed_to_operators(platform: Platform, user: FlaskClient) -> None:
     fleet.note(platform, "media@a", 4, draining=True)
     assert user.get("/api/v1/workers").status_code == 403

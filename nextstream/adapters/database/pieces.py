@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +67,22 @@ class SqlPieces(SqlTurns):
             table.c.video_id == video_id, table.c.version == version
         )
         return {name: Standing(*rest) for name, *rest in self._connection.execute(wanted)}
+
+    def survey_all(
+        self, encodes: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Mapping[str, Standing]]:
+        """Survey many encodes at once."""
+        columns, wanted = self._table.c, set(encodes)
+        rows = self._connection.execute(
+            select(columns.video_id, columns.version, columns.name, columns.state, columns.frames_done)
+            .where(columns.video_id.in_({video_id for video_id, _ in wanted}))
+            .where(columns.version.in_({version for _, version in wanted}))
+        )
+        found: dict[tuple[str, int], dict[str, Standing]] = {}
+        for video_id, version, name, *rest in rows:
+            if (video_id, version) in wanted:  # and not a version that another of the videos has
+                found.setdefault((video_id, version), {})[name] = Standing(*rest)
+        return found
 
     def made(self, video_id: str, version: int, names: Iterable[str]) -> Sequence[Rendition]:
         """Give what these pieces made so far."""

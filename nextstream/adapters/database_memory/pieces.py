@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,12 @@ class MemoryPieces(MemoryTurns):
         """Tell how far each piece of an encode is."""
         tasks = self.list(video_id, version)
         return {task.piece.name: Standing(task.state, task.frames_done) for task in tasks}
+
+    def survey_all(
+        self, encodes: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Mapping[str, Standing]]:
+        """Survey many encodes at once."""
+        return {each: found for each in encodes if (found := self.survey(*each))}
 
     def made(self, video_id: str, version: int, names: Iterable[str]) -> Sequence[Rendition]:
         """Give what these pieces made so far."""
