@@ -119,7 +119,7 @@ def _settings(text: str) -> str:
 
 def _clean(text: str) -> str:
     """Give cue text of known spans, each closed, and of escaped characters; no line is empty."""
-    text = _DROPPED.sub("", _UNFIT.sub("", text[:TEXT_MAX]))
+    text = _DROPPED.sub("", _UNFIT.sub("", text[:TEXT_MAX].replace("\t", " ")))
     lines = (line.strip() for line in "".join(_spans(text)).split("\n"))
     return "\n".join(line for line in lines if line)
 

@@ -57,6 +57,10 @@ def test_line_ends_and_encodings_do_not_matter(data: bytes) -> None:
     assert captions.read(data) == captions.read(SRT.encode())
 
 
+def test_a_tab_keeps_words_apart() -> None:
+    assert cue("<v\tAda>Hello\tthere").text == "<v Ada>Hello there</v>"
+
+
 def test_text_that_is_no_utf_8_is_read_as_western_windows_writes_it() -> None:
     (found,) = captions.read("1\n00:00:01,000 --> 00:00:02,000\nCafé 5 €".encode("cp1252"))
     assert found.text == "Café 5 €"
