@@ -46,7 +46,7 @@ class Playlist:
     max_age_s: int = 0
 
 
-_recent: WeakKeyDictionary[Database, dict[str, tuple[datetime, Growth | None]]] = WeakKeyDictionary()
+_recent: WeakKeyDictionary[Database, dict[str, tuple[datetime, Growth]]] = WeakKeyDictionary()
 
 
 def note_playable(platform: Platform, video: Video) -> None:
@@ -100,7 +100,8 @@ def _look_again(platform: Platform, video_id: str) -> Growth | None:
     with platform.database.reading() as tx:
         video = tx.videos.get(video_id)
         growth = _look(tx, video) if video.playable_at else None
-    recent[video_id] = now, growth
+    if growth:  # what can't be played yet may be so at once, and is told to be by then
+        recent[video_id] = now, growth
     return growth
 
 

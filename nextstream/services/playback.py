@@ -64,9 +64,7 @@ def file(platform: Platform, video_id: str, name: str) -> StoredObject | Playlis
         return platform.storage.head(key)  # only for what is missing does the database say why
     except ObjectNotFound:
         grown = growing.playlist(platform, video_id, name) if name.endswith(".m3u8") else None
-        if grown is None:
-            raise _missing(platform, video_id, name) from None
-        return grown
+        return grown or _look_again(platform, video_id, name, key)
 
 
 def key(platform: Platform, access: Access, version: int) -> bytes:
@@ -95,6 +93,17 @@ def elsewhere(platform: Platform, access: Access, video_id: str, name: str) -> E
     if access.visibility is Visibility.PRIVATE and paths.version_of(name) not in access.keys:
         return None
     return Elsewhere(f"{settings.cdn_url.rstrip('/')}/{key}", CDN_KEPT_S)
+
+
+def _look_again(platform: Platform, video_id: str, name: str, key: str) -> StoredObject:
+    """Look once more for a list that neither was stored nor grew: an encode may have ended since."""
+    missing = _missing(platform, video_id, name)
+    if not paths.is_text(name):
+        raise missing
+    try:
+        return platform.storage.head(key)
+    except ObjectNotFound:
+        raise missing from None
 
 
 def _missing(platform: Platform, video_id: str, name: str) -> NotFound:

@@ -18,7 +18,7 @@ from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import Kind
 from nextstream.domain.video import State, Video
-from nextstream.errors import EncoderFailed, VideoNotReady
+from nextstream.errors import EncoderFailed, ObjectNotFound, VideoNotReady
 from nextstream.ports import Platform
 from nextstream.services import growing, library, playback, transcoding, uploads
 from nextstream.services.growing import Playlist
@@ -206,6 +206,31 @@ def test_rows_are_read_once_a_second_for_all_who_watch(platform: Platform, video
     assert segments_of(platform, video, "v720") == 1
     encode(platform, video)
     assert segments_of(platform, video, "v720") == 2
+
+
+def test_a_video_that_becomes_playable_can_be_played_at_once(platform: Platform, video: Video) -> None:
+    encode(platform, video, "audio-a0")
+    with pytest.raises(VideoNotReady):
+        playback.master(platform, video.id)
+    transcoding.encode(platform, video.id, 1, "video-00000", "w")
+    assert library.get(platform, ADA, video.id).playable_at
+    assert playback.master(platform, video.id)
+
+
+@pytest.mark.parametrize("name", ["master.m3u8", "manifest.mpd", "v1/v720/index.m3u8"])
+def test_a_list_is_there_also_while_the_encode_ends(platform: Platform, video: Video, name: str) -> None:
+    assert video.plan
+    encode(platform, video, *(piece.name for piece in video.plan.pieces))
+
+    class Overtaken(type(platform.storage)):  # type: ignore[misc]  # the twin's own class, at run time
+        def head(self, key: str) -> object:
+            """Find nothing yet, and let the encode end at that moment."""
+            self.__class__ = Overtaken.__base__
+            transcoding.publish(platform, video.id, 1, "w")
+            raise ObjectNotFound
+
+    platform.storage.__class__ = Overtaken
+    assert text_of(platform, video, name)
 
 
 def test_a_failed_video_is_not_played_on(platform: Platform, video: Video) -> None:
