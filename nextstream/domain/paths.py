@@ -18,6 +18,7 @@ POSTER = "poster.jpg"
 STORYBOARD = "storyboard.vtt"
 STORYBOARD_JSON = "storyboard.json"
 TEXT = "text.vtt"
+SUBTITLES = "subtitles"  # those that users added
 KEY = "key"
 
 MIME_TYPES = {
@@ -119,7 +120,7 @@ def text(video_id: str, version: int, rendition: str) -> str:
 
 def uploaded_text(video_id: str, rendition: str) -> str:
     """Give the key of subtitles that a user added; a later encode takes them from there."""
-    return f"{root(video_id)}/subtitles/{rendition}.vtt"
+    return f"{root(video_id)}/{SUBTITLES}/{rendition}.vtt"
 
 
 def public(video_id: str, name: str) -> str:

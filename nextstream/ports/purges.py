@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Purge:
-    """Objects that nobody needs: all below `prefix`, but for `keep` directly below it.
+    """Objects that nobody needs: all below `prefix`, or all but `keep` and what else a user gave.
 
     They are swept more than once, since a worker that was late may write after the first time.
     """

@@ -23,7 +23,7 @@ REFUSED_S = 600.0  # until the next try of what the storage refuses to remove
 
 
 def add_encode(platform: Platform, tx: Transaction, video: Video, after_s: float = 0) -> None:
-    """Let what an encode stored be removed, after some seconds; the source stays.
+    """Let what an encode stored be removed, after some seconds; the source and added subtitles stay.
 
     Where no encode is public, the files that name one go with it.
     """
@@ -133,6 +133,6 @@ def _chosen(platform: Platform, purge: Purge) -> list[str]:
     below = set()
     for stored in platform.storage.list(purge.prefix):
         name, slash, _ = stored.key.removeprefix(purge.prefix).partition("/")
-        if name != purge.keep:
+        if name not in (purge.keep, paths.SUBTITLES):  # which a user gave, too
             below.add(f"{purge.prefix}{name}{slash}")
     return sorted(below)

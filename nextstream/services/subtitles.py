@@ -83,7 +83,7 @@ def _store_uploaded(platform: Platform, video: Video) -> Iterator[Rendition]:
     for text in uploaded(video):
         try:
             body = platform.storage.read(paths.uploaded_text(video.id, text.name))
-        except ObjectNotFound:  # a cancelled encode's files were removed, these among them
+        except ObjectNotFound:  # somebody removed it from the storage
             log.warning("subtitles left out", video_id=video.id, name=text.name)
             continue
         yield _store(platform, video, text, body)

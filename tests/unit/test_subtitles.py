@@ -198,6 +198,19 @@ def test_subtitles_whose_file_is_gone_do_not_cost_the_film(platform: Platform) -
     assert len(tracks_in(platform, video)) == 2
 
 
+def test_added_subtitles_outlive_an_encode_that_is_cancelled(platform: Platform) -> None:
+    video = upload(platform)
+    subtitles.put(platform, ADA, video.id, Label("de"), SRT)
+    transcoding.probe(platform, video.id, 1, "w")
+    encodes.cancel(platform, ADA, video.id)
+    assert "Hi" in subtitles.get(platform, ADA, video.id, Label("de"))
+    encodes.retry(platform, ADA, video.id)
+    assert transcoding.run(platform, video.id, 2, slots=1).state is State.READY
+    assert 'LANGUAGE="de"' in tracks_in(platform, video)[-1]
+    library.remove(platform, ADA, video.id)
+    assert not list(platform.storage.list(f"videos/{video.id}/"))
+
+
 def test_added_subtitles_outlive_an_encode(platform: Platform) -> None:
     video = ready(platform)
     subtitles.put(platform, ADA, video.id, Label("de"), SRT)
