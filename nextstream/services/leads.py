@@ -20,7 +20,7 @@ _PICTURES = (paths.STORYBOARD, paths.STORYBOARD_JSON, paths.POSTER)
 
 
 def restore(platform: Platform, video_id: str) -> None:
-    """Let players be led to the public encode, if they aren't.
+    """Let players be led to the public encode, if they aren't; where none is, to nothing.
 
     While an encode goes on nothing is changed, since it may be publishing. May run twice.
     """
@@ -29,7 +29,7 @@ def restore(platform: Platform, video_id: str) -> None:
             video = tx.videos.get(video_id)
     except VideoNotFound:
         return
-    if video.public_version is None or video.state is State.ENCODING:
+    if video.state is State.ENCODING:
         return
     changed = [name for name in (*_LISTS, paths.POSTER) if _restore(platform, video, name)]
     if changed:
@@ -42,7 +42,8 @@ def _restore(platform: Platform, video: Video, name: str) -> bool:
     above, folder = f"{paths.root(video.id)}/{name}", paths.version_folder(video.shown_version)
     below = f"{paths.THUMBS}/{name}" if name in _PICTURES else name
     found = _read(platform, above)  # first, for whoever changes both changes this one last
-    wanted = _read(platform, f"{paths.tree(video.id, video.shown_version)}/{below}")
+    own = f"{paths.tree(video.id, video.shown_version)}/{below}"
+    wanted = _read(platform, own) if video.public_version else None
     if wanted is not None and name in _LISTS:
         prefix = f"{folder}/{below.removesuffix(name)}"
         wanted = leading.lift(name, wanted.decode(), prefix).encode()

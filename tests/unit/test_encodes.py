@@ -36,9 +36,11 @@ from nextstream.services import (
     encodes,
     feeding,
     fleet,
+    growing,
     images,
     library,
     packaging,
+    playback,
     purging,
     transcoding,
     uploads,
@@ -385,6 +387,30 @@ def test_a_reencode_that_is_cancelled_while_it_is_published_leaves_the_old_one_p
     encodes.reencode(platform, ADA, video.id, Options(heights=(240,), encryption=encryption))
     assert run(platform, video, 2).state is State.CANCELLED
     assert lists(platform, video) == before
+
+
+def test_what_a_cancelled_encode_published_late_is_in_no_ones_way(
+    platform: Platform, video: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = packaging.write_manifests
+
+    def be_cancelled_and_write(*arguments: Any) -> Any:
+        encodes.cancel(platform, ADA, video.id)
+        return write(*arguments)
+
+    with monkeypatch.context() as late:
+        late.setattr(packaging, "write_manifests", be_cancelled_and_write)
+        run(platform, video)
+    assert lists(platform, video)
+    encodes.retry(platform, ADA, video.id)
+    purging.sweep(platform)
+    assert not lists(platform, video)
+    transcoding.probe(platform, video.id, 2, "w")
+    for name in ("video-00000", "audio-a0"):
+        transcoding.encode(platform, video.id, 2, name, "w")
+    grown = playback.master(platform, video.id)
+    assert isinstance(grown, growing.Playlist)
+    assert "v2/" in grown.text
 
 
 def test_a_reencode_whose_worker_is_killed_while_it_publishes_leaves_the_old_one_playing(
