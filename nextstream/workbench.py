@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 from nextstream import lifeline, logs, wiring
 from nextstream.domain import paths
 from nextstream.domain.plan import PROBE
 from nextstream.domain.video import State, Video
-from nextstream.errors import BadRequest, MediaError
+from nextstream.errors import BadRequest, MediaError, NextStreamError
 from nextstream.ports import Platform
 from nextstream.services import progress, transcoding
 from nextstream.services.progress import Progress
@@ -24,6 +25,7 @@ from nextstream.settings import Settings
 
 LOOK_EVERY_S = 0.2
 OWNER = "command-line"
+PATIENCE_S = 2.0
 
 
 class NotAFile(BadRequest):
@@ -39,6 +41,7 @@ class Failed(MediaError):
 
 
 Show = Callable[[Progress | None], None]
+Said = tuple[str, str | None]  # an error's message and detail
 
 
 def transcode(settings: Settings, file: Path, out: Path, show: Show) -> Path:
@@ -57,7 +60,8 @@ def transcode(settings: Settings, file: Path, out: Path, show: Show) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FolderInUse(f"{out} is there already and not empty; choose another folder with --out.")
     with _folder_beside(out) as folder:
-        settings = replace(settings, scratch_dir=str(folder), log_level="ERROR")
+        # Who waits at a terminal is told of a full disk soon.
+        settings = replace(settings, scratch_dir=str(folder), log_level="ERROR", patience_s=PATIENCE_S)
         video = _put_in(settings, folder, file.resolve())
         _work_and_watch(settings, folder, video, show)
         _hand_over(settings, folder, video, out)
@@ -104,7 +108,8 @@ def _put_in(settings: Settings, folder: Path, file: Path) -> Video:
 def _work_and_watch(settings: Settings, folder: Path, video: Video, show: Show) -> None:
     """Do the work in a child process; an interrupt kills that, and the kernel then its encoders."""
     context = multiprocessing.get_context("fork")  # everything is imported, and no connection open
-    worker = context.Process(target=_work, args=(settings, folder, video, os.getpid()))
+    errors = context.SimpleQueue()
+    worker = context.Process(target=_work, args=(settings, folder, video, os.getpid(), errors))
     worker.start()
     try:
         with _opened(settings, folder) as platform:
@@ -115,14 +120,22 @@ def _work_and_watch(settings: Settings, folder: Path, video: Video, show: Show) 
     finally:
         worker.kill()
         worker.join()
+    if not errors.empty():
+        message, detail = errors.get()
+        raise Failed(message, detail=detail)
 
 
-def _work(settings: Settings, folder: Path, video: Video, parent: int) -> None:
+def _work(
+    settings: Settings, folder: Path, video: Video, parent: int, errors: SimpleQueue[Said]
+) -> None:
     lifeline.die_with(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     logs.configure(settings, "transcode")
-    with _opened(settings, folder) as platform:
-        transcoding.run(platform, video.id, video.version, settings.slots)
+    try:
+        with _opened(settings, folder) as platform:
+            transcoding.run(platform, video.id, video.version, settings.slots)
+    except NextStreamError as error:  # of the disk or a program: no fault of the video
+        errors.put((error.message, error.detail))
 
 
 def _look(platform: Platform, video_id: str) -> Progress | None:

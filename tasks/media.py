@@ -23,7 +23,7 @@ class MediaRequest(Request):  # type: ignore[misc]  # Celery ships no types
 
 
 class MediaTask(Task):  # type: ignore[misc]  # Celery ships no types
-    """A task whose piece waits in the database again where a retry can help.
+    """A task whose piece waits in the database again where it didn't fail its video.
 
     The message is done with: the next one is sent from there, when it is time, and to whom it should.
     """
@@ -36,9 +36,7 @@ class MediaTask(Task):  # type: ignore[misc]  # Celery ships no types
         try:
             with telemetry.traced(self.request, platform.current().tracer):
                 return super().__call__(*args, **kwargs)
-        except NextStreamError as error:
-            if not error.retryable:
-                raise
+        except NextStreamError as error:  # what fails the video ends the task, and isn't raised
             raise Retry(str(error), exc=error) from error
 
 

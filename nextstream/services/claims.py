@@ -19,6 +19,7 @@ from nextstream.domain.video import Failure, Rendition, State, Video
 from nextstream.errors import (
     ClaimLost,
     EncoderFailed,
+    MediaError,
     NextStreamError,
     ShiftOver,
     VideoNotFound,
@@ -187,27 +188,37 @@ def minding(platform: Platform, task: Task) -> Iterator[Claim]:
 def give_back(
     platform: Platform, task: Task, error: NextStreamError, blame: Blame | None = None
 ) -> bool:
-    """Let a claim go, and tell whether its video failed with it; nothing where it was lost meanwhile."""
+    """Let a claim go, and tell whether that was all: its video failed, or it was lost meanwhile."""
     now, blame = platform.clock.now(), blame or _blame(error)
     failures = len(task.failed_by) + (blame is Blame.PIECE)
     losses = task.losses + (blame is Blame.WORKER)
     often = scheduling.has_failed(failures, losses, platform.settings.piece_attempts)
-    final = not error.retryable or (often and blame is not Blame.NOBODY)
+    final = _is_sources(error) or (often and blame is not Blame.NOBODY)
     facts = {"video_id": task.video_id, "piece": task.piece.name, "error": str(error)}
     log.warning("piece failed", final=final, blame=blame, **facts)
     later = None if isinstance(error, ShiftOver | WorkerLost) else now + _wait(failures)
 
-    def note() -> None:
+    def note() -> bool:
         with suppress(ClaimLost, VideoNotFound), platform.database.transaction() as tx:
             tx.videos.lock(task.video_id)
             tx.pieces.give_back(task, str(error), final=final, blame=blame, now=now, not_before=later)
             if final:
                 _fail(platform, tx, task, error)
+            return final
+        return True
 
-    patience.persist(note, platform.settings.patience_s)
+    is_over = patience.persist(note, platform.settings.patience_s)
     kind, ends = task.piece.kind, str(final).lower()
     platform.metrics.count(metrics.PIECES_RETURNED, kind=kind, blame=blame, final=ends)
-    return final
+    return is_over
+
+
+def _is_sources(error: NextStreamError) -> bool:
+    """Tell a fault of the source from one that another worker, or a retry after a repair, may not have.
+
+    One worker that lacks ffmpeg, a key or a right would else fail each video that it touches.
+    """
+    return isinstance(error, MediaError) and not error.retryable
 
 
 def _blame(error: NextStreamError) -> Blame:
@@ -223,8 +234,9 @@ def _fail(platform: Platform, tx: Transaction, task: Task, error: NextStreamErro
     if video.state in lifecycle.ENDED or video.version != task.version:
         return
     tx.pieces.hold(video.id, task.version)
-    purging.add_encode(platform, tx, video, platform.settings.keep_failed_s if error.retryable else 0)
-    failure = Failure(error.code, error.message, error.detail, error.retryable)
+    may_help = not _is_sources(error)
+    purging.add_encode(platform, tx, video, platform.settings.keep_failed_s if may_help else 0)
+    failure = Failure(error.code, error.message, error.detail, may_help)
     platform.metrics.count(metrics.VIDEOS_FAILED, code=error.code)
     tx.videos.save(lifecycle.move(video, State.FAILED, platform.clock.now(), failure=failure))
     tx.outbox.add(events.about(platform, video, "video.failed", code=error.code, message=error.message))

@@ -28,7 +28,7 @@ from nextstream.domain import plan as plans
 from nextstream.domain.events import Event
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
 from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
-from nextstream.errors import EncoderFailed, NextStreamError
+from nextstream.errors import EncoderFailed, EncoderTimeout, NextStreamError
 from nextstream.ports import EncodedPiece, Platform, Task, Transaction
 from nextstream.services import (
     claims,
@@ -230,12 +230,15 @@ def run(platform: Platform, video_id: str, version: int, slots: int) -> Video:
 
 
 def _insist(platform: Platform, step: Callable[[], T]) -> T | None:
-    """Run a step again while its error is worth it; the rows count the attempts."""
-    for _ in range(platform.settings.piece_attempts):
+    """Run a step again while its error is worth it; the rows count the attempts.
+
+    Raises what neither passes nor fails the video.
+    """
+    for tries_left in reversed(range(platform.settings.piece_attempts)):
         try:
             return step()
         except NextStreamError as error:
-            if not error.retryable:
+            if not error.retryable or not tries_left:
                 raise
             log.warning("step retried", error=error.code)
     return None
@@ -344,7 +347,7 @@ def _texts(claim: Claim, plan: Plan, source: str) -> list[EncodedPiece]:
     """Take the subtitles out; what can't be had in the last attempt is left out, and the film stays."""
     try:
         return list(claim.platform.encoder.extract_texts(source, plan, claim.report))
-    except EncoderFailed as error:
+    except (EncoderFailed, EncoderTimeout) as error:
         task = claim.task
         if len(task.failed_by) + 1 < claim.platform.settings.piece_attempts:
             raise

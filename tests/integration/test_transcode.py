@@ -100,6 +100,16 @@ def test_a_file_that_is_no_video_is_one_sentence_and_nothing_is_left(tmp_path: P
     assert names(tmp_path) == {"text.mp4"}
 
 
+def test_an_ffmpeg_that_cannot_do_it_is_one_sentence_and_nothing_is_left(
+    tmp_path: Path, source: Path
+) -> None:
+    code, out, err = run(tmp_path, str(source), NEXTSTREAM_FFMPEG="/bin/true")
+    assert (code, out) == (2, "")
+    assert "name one with NEXTSTREAM_FFMPEG" in " ".join(err.split())
+    assert "Traceback" not in err
+    assert names(tmp_path) == set()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_ffmpeg_and_leaves_nothing(
     tmp_path: Path, source: Path, number: signal.Signals

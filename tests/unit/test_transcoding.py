@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,14 +13,18 @@ from nextstream.adapters.clock import HandClock
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
 from nextstream.domain import lifecycle, paths, scheduling
 from nextstream.domain.plan import PROBE, PUBLISH, Kind
-from nextstream.domain.video import SourceInfo, State, Video
+from nextstream.domain.video import SourceInfo, State, TextTrack, Video
 from nextstream.errors import (
     EncoderFailed,
+    EncoderTimeout,
+    Misconfigured,
+    NextStreamError,
     SourceNotVideo,
+    StorageError,
     StorageUnavailable,
 )
 from nextstream.ports import Platform, Task
-from nextstream.services import reconciling, transcoding
+from nextstream.services import fleet, purging, reconciling, transcoding
 
 ID = "a1b2c3"
 
@@ -239,6 +244,56 @@ def test_a_storage_fault_is_retried_and_leaves_the_piece_waiting(platform: Platf
     assert (task.state, task.attempt) == ("waiting", 0)
 
 
+@pytest.mark.parametrize("error", [Misconfigured("No ffmpeg."), StorageError("The keys are refused.")])
+def test_a_worker_that_is_not_set_up_fails_no_video_that_another_can_encode(
+    platform: Platform, encoder: MemoryEncoder, error: NextStreamError
+) -> None:
+    for worker in ("broken", "sound"):
+        fleet.note(platform, worker, 1)
+    transcoding.probe(platform, ID, 1, "sound")
+    encoder.failing["video-00000"] = error
+    with pytest.raises(type(error)):
+        transcoding.encode(platform, ID, 1, "video-00000", "broken")
+    transcoding.encode(platform, ID, 1, "video-00000", "broken")  # leaves it to the other one
+    assert tasks_of(platform)["video-00000"].state == "waiting"
+    transcoding.encode(platform, ID, 1, "video-00000", "sound")
+    assert tasks_of(platform)["video-00000"].state == "done"
+
+
+def test_where_no_worker_is_set_up_the_video_fails_and_what_was_encoded_stays_for_a_retry(
+    platform: Platform, encoder: MemoryEncoder
+) -> None:
+    transcoding.probe(platform, ID, 1, "w")
+    transcoding.encode(platform, ID, 1, "video-00000", "w")
+    for _ in range(platform.settings.piece_attempts):
+        encoder.failing["video-00001"] = Misconfigured("No ffmpeg.")
+        with suppress(Misconfigured):
+            transcoding.encode(platform, ID, 1, "video-00001", "w")
+    failure = video_of(platform).failure
+    assert failure
+    assert (failure.code, failure.retryable) == ("misconfigured", True)
+    purging.sweep(platform)
+    assert list(platform.storage.list(f"videos/{ID}/v1/"))
+
+
+@pytest.mark.parametrize("error", [EncoderFailed, EncoderTimeout])
+def test_subtitles_that_cannot_be_had_are_left_out_and_the_film_stays(
+    platform: Platform, encoder: MemoryEncoder, error: type[NextStreamError]
+) -> None:
+    encoder.source = replace(encoder.source, texts=(TextTrack(7, "subrip"),))
+    pieces = transcoding.probe(platform, ID, 1, "w")
+    for _ in range(platform.settings.piece_attempts):
+        encoder.failing["text"] = error()
+        with suppress(error):
+            transcoding.encode(platform, ID, 1, "text", "w")
+    for piece in pieces:
+        transcoding.encode(platform, ID, 1, piece.name, "w")
+    transcoding.publish(platform, ID, 1, "w")
+    video = video_of(platform)
+    assert video.state is State.READY
+    assert not any(each.is_text for each in video.renditions)
+
+
 def test_a_storage_that_is_back_soon_costs_no_encode(platform: Platform) -> None:
     class Limping(type(platform.storage)):  # type: ignore[misc]  # the twin's own class, at run time
         faults = 3
@@ -330,8 +385,7 @@ def test_a_video_deleted_in_the_middle_of_a_piece_ends_that_piece_without_an_err
                 tx.videos.remove(ID)
             raise EncoderFailed
 
-    with pytest.raises(EncoderFailed):  # which the queue retries, and then finds nothing to do
-        transcoding.encode(replace(platform, encoder=Deleting()), ID, 1, "video-00000", "w")
+    transcoding.encode(replace(platform, encoder=Deleting()), ID, 1, "video-00000", "w")
     transcoding.encode(platform, ID, 1, "video-00000", "w")
 
 
