@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,8 @@ log = structlog.get_logger()
 # Seconds after a sweep until the next, which finds what a worker wrote that had stood still.
 SWEEPS_AFTER_S = (30.0, 600.0)
 AT_ONCE = 100
+# No purge is begun later in a look: other upkeep waits for it, or a user's request.
+LOOK = timedelta(seconds=2)
 REFUSED_S = 600.0  # until the next try of what the storage refuses to remove
 
 
@@ -79,9 +81,15 @@ def try_sweep(platform: Platform) -> None:
         log.warning("files are removed later", error=str(error))
 
 
-def _due(platform: Platform) -> Sequence[Purge]:
+def _due(platform: Platform) -> Iterator[Purge]:
+    """Give what is due, the oldest first, for as long as a look may last; the next one goes on."""
+    began_at = platform.clock.now()
     with platform.database.transaction() as tx:
-        return tx.purges.due(platform.clock.now(), AT_ONCE)
+        due = tx.purges.due(began_at, AT_ONCE)
+    for purge in due:
+        if platform.clock.now() - began_at >= LOOK:
+            return
+        yield purge
 
 
 def _sweep(platform: Platform, purge: Purge) -> int:

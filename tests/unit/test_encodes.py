@@ -247,6 +247,20 @@ def test_what_a_web_server_may_not_remove_is_due_for_upkeep_at_once(
     assert keys(platform, video) == set()
 
 
+def test_many_videos_that_are_removed_at_once_hold_nothing_else_up(platform: Platform) -> None:
+    def take_a_second(_: str) -> None:
+        advance(platform, 1)
+
+    def refuse(prefix: str) -> None:
+        raise StorageError(detail=prefix)
+
+    videos = [uploads.receive(platform, ADA, "a.mp4", None, [b"film"], None) for _ in range(5)]
+    for each in videos:
+        library.remove(watched(platform, refuse), ADA, each.id)
+    slow = watched(platform, take_a_second)
+    assert [purging.sweep(slow) for _ in range(3)] == [2, 2, 1]
+
+
 def test_a_retry_does_again_only_what_failed(
     platform: Platform, video: Video, encoder: MemoryEncoder
 ) -> None:
