@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
@@ -36,7 +38,11 @@ class Prober:
         info = self._settle_color(self._detect_fields(self._try(info)))
         track = info.video or info.audio[0]
         survey = self._survey(info, track, probe.parse_time_base(found, track.index))
-        return self._check_seek(damage.judge(_measure(info, survey), info))
+        measured = _measure(info, survey)
+        if damage.may_end_with_sound(info, measured) and not probe.has_length(found, track.index):
+            measured = self._hear(info, measured, found)
+            info = damage.promise_by_sound(info, measured)
+        return self._check_seek(damage.judge(measured, info))
 
     def _try(self, info: SourceInfo) -> SourceInfo:
         """Leave out tracks that don't decode; raises SourceEmpty where none is left."""
@@ -99,6 +105,21 @@ class Prober:
             if whole and found.count > 1:
                 return found
         return self._list(track.index, base, frame_s, None)
+
+    def _hear(self, info: SourceInfo, measured: SourceInfo, found: Mapping[str, Any]) -> SourceInfo:
+        """Find where sounds end, in a source that tells at most how long its longest track is."""
+        alone = replace(info, video=None)
+        surveys = (
+            self._survey(alone, track, probe.parse_time_base(found, track.index)) for track in info.audio
+        )
+        audio = tuple(
+            replace(track, end_s=survey.end_s or track.end_s)
+            for track, survey in zip(info.audio, surveys, strict=True)
+        )
+        video = measured.video
+        if video and video.is_still:
+            video = replace(video, end_s=max(video.end_s, *(t.end_s for t in audio if t.end_s)))
+        return replace(measured, video=video, audio=audio)
 
     def _check_seek(self, info: SourceInfo) -> SourceInfo:
         """Find sources that decode only from their beginning."""

@@ -57,6 +57,23 @@ def ends_early(info: SourceInfo, end_s: Fraction) -> bool:
     return promises(info) and lost_s > max(LEAST_LOST_S, promised_s * LEAST_LOST)
 
 
+def may_end_with_sound(promised: SourceInfo, info: SourceInfo) -> bool:
+    """Tell whether a source's sound may go on after its picture, for all that is known of it so far."""
+    if info.video is None or not info.audio or info.has_jumps:
+        return False
+    if not promised.duration_s:
+        return True
+    return not info.video.is_still and ends_early(promised, info.video.end_s)
+
+
+def promise_by_sound(promised: SourceInfo, info: SourceInfo) -> SourceInfo:
+    """Give what was promised, of a picture no more than there is where a sound keeps the promise."""
+    latest_s = max(track.end_s or Fraction(0) for track in info.audio)
+    if not info.video or not promised.video or ends_early(replace(promised, video=None), latest_s):
+        return promised
+    return replace(promised, video=replace(promised.video, end_s=info.video.end_s))
+
+
 def is_sparse(info: SourceInfo) -> bool:
     """Tell whether a source has too few bytes for its time, so that gaps have to be looked for."""
     return info.size_bytes * 8 < info.duration_s * SPARSE_BPS

@@ -146,6 +146,11 @@ def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:
     return next(Fraction(s["time_base"]) for s in found["streams"] if s["index"] == index)
 
 
+def has_length(found: Mapping[str, Any], index: int) -> bool:
+    """Tell whether a stream says how long it is; else the container does, of its longest."""
+    return any(s["index"] == index and tracks.seconds(s.get("duration")) > 0 for s in found["streams"])
+
+
 def most_of_a_still(form: str) -> int:
     """Give how many packets a still may have: a photo may have others after it, as phones make them."""
     return 4 if form.endswith("_pipe") else 1

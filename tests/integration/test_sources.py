@@ -208,6 +208,31 @@ def whole(tmp_path: Path, ending: str = "mp4") -> bytes:
     return fast.read_bytes()
 
 
+WEBM = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus")
+
+
+@pytest.mark.parametrize("picture_s", [0.04, 3])
+@pytest.mark.parametrize(
+    ("ending", "options"),
+    [
+        ("mkv", ("-c", "copy")),
+        ("flv", ("-c", "copy")),
+        ("webm", WEBM),
+        ("webm", (*WEBM, "-live", "1")),  # as browsers record: no length is known
+    ],
+)
+def test_a_sound_that_goes_on_is_kept_where_only_the_whole_file_has_a_length(
+    ending: str, options: tuple[str, ...], picture_s: float, tmp_path: Path
+) -> None:
+    made, path = tmp_path / "made.mp4", tmp_path / f"recorded.{ending}"
+    sources.steady(made, seconds=12, picture_s=picture_s)
+    sources.run("-i", made, *options, path)
+    found, plan_, frames, lost = encode(path)
+    assert (found.warnings, lost) == ((), 0)
+    assert frames == plan_.frames
+    assert abs(plan_.duration_s - 12) < 0.1
+
+
 def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path) -> None:
     body, path = whole(tmp_path), tmp_path / "source"
     path.write_bytes(body[: len(body) * 7 // 10])
@@ -218,6 +243,17 @@ def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path)
     assert 4 < caution.lost_s < 9
     assert frames == made.frames
     path.write_bytes(body[: len(body) * 4 // 10])
+    with pytest.raises(SourceTruncated):
+        probe(path)
+
+
+def test_a_recording_that_was_cut_off_lacks_what_both_picture_and_sound_do(tmp_path: Path) -> None:
+    made, path = sources.steady(tmp_path / "made.mkv", seconds=12), tmp_path / "source"
+    body = made.read_bytes()
+    path.write_bytes(body[: len(body) * 7 // 10])
+    (caution,) = probe(path).warnings
+    assert caution.code == "source_damaged"
+    path.write_bytes(body[: len(body) * 3 // 10])
     with pytest.raises(SourceTruncated):
         probe(path)
 
