@@ -14,6 +14,8 @@ from contextlib import suppress
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+TRIED = 4  # addresses of a name, each for as long as a connection may take to open
+
 Allows = Callable[[str], bool]  # of an address in its usual form
 
 
@@ -32,10 +34,11 @@ class _Checked:
         numbers = list(dict.fromkeys(str(address[0]) for *_, address in found))
         if not all(map(self.allows, numbers)):
             raise Inside
-        for number in numbers[:-1]:
+        *first, last = numbers[:TRIED]
+        for number in first:
             with suppress(OSError):
                 return socket.create_connection((number, wanted.port), wanted.timeout)
-        return socket.create_connection((numbers[-1], wanted.port), wanted.timeout)
+        return socket.create_connection((last, wanted.port), wanted.timeout)
 
 
 def connections(allows: Allows) -> tuple[type[HTTPConnection], type[HTTPSConnection]]:
