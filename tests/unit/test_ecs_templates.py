@@ -86,6 +86,20 @@ def commands() -> dict[str, list[str]]:
     return {name: str(service["Command"]).split(",") for name, service in SERVICES.items()}
 
 
+def test_web_servers_run_as_in_compose_and_close_no_connection_before_who_keeps_it() -> None:
+    """Else what keeps it sends a request into a connection that is being closed, and tells of a 502."""
+    balancer = TEMPLATES["cluster"]["Resources"]["Balancer"]["Properties"]["LoadBalancerAttributes"]
+    chosen = {each["Key"]: each["Value"] for each in balancer}
+    idle_s = int(chosen["idle_timeout.timeout_seconds"])
+    serving = {name: words for name, words in commands().items() if words[0] == "gunicorn"}
+    assert serving.keys() == {"gateway", "auth", "upload", "streaming"}
+    for name, words in serving.items():
+        options = dict(zip(words[2::2], words[3::2], strict=False))
+        assert options["--worker-class"] == "web.worker.Worker"
+        assert options["--logger-class"] == "nextstream.server_log.ServerLog"
+        assert int(options["--keep-alive"]) >= (idle_s + 10 if name == "gateway" else 75)
+
+
 def test_ecs_waits_longer_than_a_worker_goes_on() -> None:
     stop_s = next(e["Value"] for e in CONTAINER["Environment"] if e["Name"] == "NEXTSTREAM_STOP_S")
     assert float(stop_s) + 10 < CONTAINER["StopTimeout"] == 120
