@@ -7,19 +7,21 @@ network but for a source that is a URL. Without, the limits and the empty enviro
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import resource
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from nextstream.domain import reading
 
 GIB = 1024**3
 TRIAL_TIMEOUT_S = 20
+AGAIN_S = 60
 
 # What a program linked against the system's libraries needs, where the system has it.
 _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache")
@@ -124,9 +126,23 @@ def _binary() -> str:
     return shutil.which("bwrap") or "bwrap"
 
 
-@cache
 def obstacle(program: str) -> str | None:
-    """Give why a program can't run inside bubblewrap here, or None where it can."""
+    """Give why a program can't run inside bubblewrap here, or None where it can.
+
+    What works is known for good. What doesn't is tried again after a while, since a machine may have
+    been too busy for the trial, and a process lives for long.
+    """
+    reason, tried_at = _trials.get(program, ("", -math.inf))
+    if reason is not None and time.monotonic() - tried_at >= AGAIN_S:
+        reason = _try(program)
+        _trials[program] = reason, time.monotonic()
+    return reason
+
+
+_trials: dict[str, tuple[str | None, float]] = {}  # what came of a program's last trial, and when it was
+
+
+def _try(program: str) -> str | None:
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed"
     trial = [*_walls(program, network=False), "--", program, "-version"]

@@ -51,6 +51,21 @@ def test_a_program_finds_no_credentials_in_its_environment(monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("walls")
+def test_a_machine_that_was_too_busy_for_the_trial_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program, now_s = "/usr/bin/true", time.monotonic()
+    monkeypatch.setattr(sandbox.time, "monotonic", lambda: now_s)
+    with monkeypatch.context() as busy:
+        busy.setattr(sandbox, "TRIAL_TIMEOUT_S", 0)
+        assert "timed out" in str(sandbox.obstacle(program))
+    assert "timed out" in str(sandbox.obstacle(program))  # not at each command
+    now_s += sandbox.AGAIN_S
+    assert sandbox.obstacle(program) is None
+    assert sandbox.enclose([program, "-i", "file:/etc/hosts"])[0] != program
+
+
+@pytest.mark.usefixtures("walls")
 def test_a_program_sees_the_source_it_reads_and_no_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "source").write_text("the source")
     (tmp_path / "other").write_text("another's")
