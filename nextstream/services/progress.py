@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from nextstream.domain import lifecycle
 from nextstream.domain.plan import Kind, Piece, Plan
 from nextstream.domain.video import State, Video
 from nextstream.ports import Database, Platform, Standing
@@ -55,7 +54,8 @@ def measure(platform: Platform, video: Video) -> Progress | None:
 
 def measure_all(platform: Platform, videos: Iterable[Video]) -> Mapping[str, Progress]:
     """Measure many videos by one query, by their ids; one that `measure` gives None for is missing."""
-    planned = [(v, v.plan) for v in videos if v.plan and v.state not in lifecycle.ENDED]
+    # Before it encodes, its plan is that of the encode before.
+    planned = [(v, v.plan) for v in videos if v.plan and v.state is State.ENCODING]
     if not planned:
         return {}
     with platform.database.reading() as tx:
@@ -103,7 +103,7 @@ def _frames(piece: Piece, standing: Mapping[str, Standing]) -> int:
 def _speed(platform: Platform, video: Video, done: int) -> float | None:
     """Give the frames of all rungs a second, while encoding goes on."""
     began = video.state_times.get(State.ENCODING)
-    if video.state is not State.ENCODING or began is None:
+    if began is None:
         return None
     now = platform.clock.now()
     samples = _recall(platform.database, video)

@@ -12,9 +12,9 @@ from nextstream.adapters.clock import HandClock
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import Kind
-from nextstream.domain.video import State, Video
+from nextstream.domain.video import Options, State, Video
 from nextstream.ports import Platform
-from nextstream.services import library, transcoding, uploads
+from nextstream.services import encodes, library, transcoding, uploads
 from nextstream.services.progress import measure
 
 ADA = Account("ada", "ada", "", Role.UPLOADER, HandClock().now())
@@ -43,6 +43,17 @@ def planned(platform: Platform) -> Video:
 
 def test_there_is_no_progress_before_the_plan(platform: Platform) -> None:
     assert measure(platform, upload(platform)) is None
+
+
+def test_an_encode_anew_is_not_measured_by_the_plan_before_it(platform: Platform) -> None:
+    video = upload(platform)
+    assert transcoding.run(platform, video.id, 1, slots=1).state is State.READY
+    begun = encodes.reencode(platform, ADA, video.id, Options(heights=(240,)))
+    assert measure(platform, begun) is None
+    transcoding.probe(platform, video.id, 2, "worker")
+    again = measure(platform, library.get(platform, ADA, video.id))
+    assert again is not None
+    assert {rung.height for rung in again.rungs} == {720, 240}
 
 
 def test_progress_counts_frames_of_every_rung(platform: Platform, clock: HandClock) -> None:
