@@ -139,12 +139,17 @@ def test_an_odd_query_is_explained(site: Site, query: str) -> None:
 
 
 def test_others_videos_are_not_there(site: Site) -> None:
-    video_id, other, operator = site.user().upload(), site.user(), site.user(Role.OPERATOR)
+    owner, other, operator = site.user(), site.user(), site.user(Role.OPERATOR)
+    video_id = owner.upload()
+    owner.upload()
     path = f"/api/v1/videos/{video_id}"
     assert problem(other.get(path))["code"] == "video_not_found"
     assert problem(other.delete(path))["code"] == "video_not_found"
     assert other.get("/api/v1/videos").json()["items"] == []
-    assert problem(other.get("/api/v1/videos", params={"before": video_id}))["code"] == "video_not_found"
+    place = owner.get("/api/v1/videos", params={"limit": 1}).json()["next"]
+    assert owner.get("/api/v1/videos", params={"before": place}).json()["items"][0]["id"] == video_id
+    assert other.get("/api/v1/videos", params={"before": place}).json()["items"] == []
+    assert problem(other.get("/api/v1/videos", params={"before": video_id}))["code"] == "bad_request"
     assert operator.get(path).json()["id"] == video_id
 
 
