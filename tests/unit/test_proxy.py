@@ -304,9 +304,15 @@ def test_a_client_that_falls_silent_in_its_body_gives_its_seat_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else some dozens of them would keep a service from everybody, for as long as they like."""
+
+    def wait(connection: socket.socket) -> None:
+        head_of(connection)
+        while connection.recv(65536):  # until the gateway parts
+            pass
+
     monkeypatch.setattr(wire, "patience", partial(wire.patience, seconds=0.2))
     gateways, clients = socket.socketpair()
-    with gateways, clients, service(head_of, answering(OK), seats=1) as upstream:
+    with gateways, clients, service(wait, answering(OK), seats=1) as upstream:
         clients.sendall(b"film")
         silent = {"gunicorn.socket": gateways, "wsgi.input": gateways.makefile("rb", buffering=0)}
         with pytest.raises(UploadIncomplete):
