@@ -9,7 +9,7 @@ from pydantic import Field
 from werkzeug.exceptions import UnsupportedMediaType
 
 from nextstream.domain.access import Action
-from nextstream.errors import OffsetConflict, UploadEmpty, UploadIncomplete, WrongState
+from nextstream.errors import OffsetConflict, UploadEmpty, UploadIncomplete, UploadTooLarge, WrongState
 from nextstream.ports import Upload
 from nextstream.services import direct_uploads, intake, resumable
 from web import http, idempotency, tokens, tus, upload_shapes
@@ -97,7 +97,7 @@ def put(secret: str) -> Response:
     "begin_direct_upload",
     sends=("Upload-Length", "Upload-Defer-Length"),
     gives={201: Answer(headers=("Location", "X-Video-ID", *tus.PROGRESS))},
-    errors=(WrongState, *tus.OPEN),
+    errors=(UploadTooLarge, WrongState, *tus.OPEN),
 )
 def begin(secret: str) -> Response:
     """Begin by tus; the upload's address is this one."""

@@ -62,14 +62,16 @@ class Wish(BaseModel):
 ASKED = ("Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 FILE = (NotFound, PreconditionFailed, RequestedRangeNotSatisfiable, VideoNotReady)
 BYTES = {"type": "string", "format": "binary"}
+ANY = "*/*"
 
 
 def given(*media: str, headers: tuple[str, ...] = ()) -> dict[int, Answer]:
     """Say what a request for a file gives: the whole, a range, or that the client has it."""
     names = ("ETag", "Last-Modified", "Accept-Ranges", *headers)
+    body = {} if ANY in media else BYTES  # JSON is among them, and no string
     return {
-        200: Answer(BYTES, media, names),
-        206: Answer(BYTES, media, (*names, "Content-Range")),
+        200: Answer(body, media, names),
+        206: Answer(body, media, (*names, "Content-Range")),
         304: Answer(headers=("ETag",)),
     }
 
@@ -143,7 +145,7 @@ def get_key(video_id: str, version: int) -> Response:
     Pass.TICKET,
     "get_playback_file",
     sends=ASKED,
-    gives={**given("*/*"), 302: Answer(headers=("Location",))},
+    gives={**given(ANY), 302: Answer(headers=("Location",))},
     errors=FILE,
 )
 def get_file(video_id: str, name: str) -> Response:
