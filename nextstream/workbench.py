@@ -112,10 +112,11 @@ def _work_and_watch(settings: Settings, folder: Path, video: Video, show: Show) 
     worker = context.Process(target=_work, args=(settings, folder, video, os.getpid(), errors))
     worker.start()
     try:
-        with _opened(settings, folder) as platform:
+        with _opened(settings, folder) as platform, _interrupts() as check:
             while worker.is_alive():
                 show(_look(platform, video.id))
                 worker.join(LOOK_EVERY_S)
+                check()
             show(_look(platform, video.id))
     finally:
         worker.kill()
@@ -123,6 +124,29 @@ def _work_and_watch(settings: Settings, folder: Path, video: Video, show: Show) 
     if not errors.empty():
         message, detail = errors.get()
         raise Failed(message, detail=detail)
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], None]]:
+    """Hold interrupts back, and give what raises one that came.
+
+    One that hits the clean-up of a library's object is lost: Python can't raise there.
+    """
+    came: list[int] = []
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _work(

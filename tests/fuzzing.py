@@ -25,7 +25,8 @@ SERVER_ERROR, CONFORMANCE = "ST101", "ST1"  # codes of failures: ST1.. are of an
 REFUSALS = [402, 409, 410, 412, 413, 414, 415, 416, 422, 423, 429, 431, 460]
 
 # What they answer by 400 is more than OpenAPI can say: headers that exclude each other or depend on
-# what was sent before, the server's settings, how a URL is made, the order of a form's fields.
+# what was sent before, the server's settings, how a URL is made, the order of a form's fields, a word
+# that another answer gave.
 FINER = (
     "append_direct_upload",
     "append_tus_upload",
@@ -33,6 +34,7 @@ FINER = (
     "create_direct_upload",
     "create_tus_upload",
     "import_video",
+    "list_videos",
     "upload_form",
 )
 # PUT there is `upload_video`, of a file that is called so.

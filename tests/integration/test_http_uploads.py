@@ -144,15 +144,23 @@ def test_a_forms_file_arrives_to_the_byte(site: Site, content: bytes) -> None:
 
 
 def test_a_title_is_taken_from_the_query_or_from_before_the_file(site: Site) -> None:
-    user = site.user()
-    late = form(("file/clip.mp4", b"film"), ("title", b"Late"))
-    head = {"Content-Type": FORM_TYPE}
+    user, head = site.user(), {"Content-Type": FORM_TYPE}
     titles = [
-        user.post(f"/api/v1/uploads{query}", data=body, headers=head).json()["title"]
-        for query, body in [("", WHOLE), ("", late), ("?title=Asked", late)]
+        user.post(f"/api/v1/uploads{query}", data=WHOLE, headers=head).json()["title"]
+        for query in ("", "?title=Asked")
     ]
     put = user.put("/api/v1/uploads/clip.mp4?title=D%C3%A4mmerung", data=b"film").json()["title"]
-    assert [*titles, put] == ["Night", "clip", "Asked", "Dämmerung"]
+    assert [*titles, put] == ["Night", "Asked", "Dämmerung"]
+
+
+def test_a_form_whose_title_stands_behind_its_file_is_refused_and_leaves_nothing(site: Site) -> None:
+    user = site.user()
+    late = form(("file/clip.mp4", b"film"), ("title", b"Late"))
+    answer = user.post("/api/v1/uploads", data=late, headers={"Content-Type": FORM_TYPE})
+    assert "behind its file" in problem(answer)["detail"]
+    (video,) = user.get("/api/v1/videos").json()["items"]
+    assert video["state"] == "failed"
+    assert list(site.platform.storage.list(f"videos/{video['id']}/")) == []
 
 
 @pytest.mark.parametrize(
