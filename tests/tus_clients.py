@@ -48,7 +48,12 @@ window.startUppy = (plugin, options) => new Promise((resolve, reject) => {
 
 
 class Cutter:
-    """Passes bytes between clients and a server, and resets all connections after given amounts."""
+    """Passes bytes between clients and a server, and resets all connections after given amounts.
+
+    `pause_s` is waited after each block, for who has to do something meanwhile.
+    """
+
+    pause_s = 0.0
 
     def __init__(self, server: tuple[str, int], cuts: Sequence[int] = ()) -> None:
         self._server, self._cuts = server, list(cuts)
@@ -100,6 +105,7 @@ class Cutter:
         with suppress(OSError):
             while block := source.recv(BLOCK_BYTES):
                 sink.sendall(block)
+                time.sleep(self.pause_s)
                 if upwards and self._count(len(block)):
                     self._reset()
         for end in (source, sink):
