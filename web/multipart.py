@@ -43,7 +43,7 @@ def read(body: Iterable[bytes], boundary: str, name: str, first: Container[str] 
     fields: dict[str, str] = {}
     for event in events:
         if isinstance(event, Field):
-            fields[event.name] = _text(events)
+            fields[event.name or ""] = _text(events)  # None where its header can't be read
         elif isinstance(event, File) and event.name == name:
             return Form(fields, event.filename, _file(events, first))
         elif isinstance(event, File):

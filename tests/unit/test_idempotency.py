@@ -231,6 +231,8 @@ def test_forms_are_told_apart_by_what_stands_before_their_file(client: FlaskClie
     for other in (titled, FORM.replace(b"a.mp4", b"b.mp4")):
         assert post(other).get_json()["code"] == "idempotency_mismatch"
     assert post(b"--b--\r\n").status_code == 400
+    nameless = b"--b\r\nContent-Disposition: form-data; x\r\n\r\nT\r\n" + titled
+    assert post(nameless).get_json()["code"] == "idempotency_mismatch"
 
 
 def test_a_refused_request_may_be_mended_under_its_key(client: FlaskClient) -> None:
