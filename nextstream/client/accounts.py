@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from nextstream.client.account_values import Account, ApiKey, AuditEntry, Quota, Role, Session
-from nextstream.client.transport import Transport, new_key, part
+from nextstream.client.transport import Transport, new_key, part, said
 from nextstream.client.values import PlacedEvent, Worker, read
 
 
@@ -103,7 +103,7 @@ class Operators:
         `quotas` are `quota_bytes`, `quota_minutes` and `quota_uploads`: 0 is any, None the server's.
         """
         wishes = {"role": role and str(role), "disabled": disabled}
-        body = {name: value for name, value in wishes.items() if value is not None} | dict(quotas or {})
+        body = said(wishes) | dict(quotas or {})
         path = f"/api/v1/accounts/{part(account_id)}"
         return read(Account, self._http.json("PATCH", path, json=body))
 

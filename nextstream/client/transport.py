@@ -38,6 +38,11 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
+def said(facts: Mapping[str, object]) -> dict[str, Any]:
+    """Give a body of what is said; None says nothing."""
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
 def part(text: str) -> str:
     """Give a text as one part of a path."""
     return quote(text, safe="")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
 from nextstream.client.errors import ClientError, FileChanged, Refused
-from nextstream.client.transport import Transport, new_key, part, pause_s
+from nextstream.client.transport import Transport, new_key, part, pause_s, said
 from nextstream.client.unfinished import Begun, Unfinished
 from nextstream.client.values import DirectUpload, Priority, Video, Visibility, read
 
@@ -87,7 +87,7 @@ class Uploads:
 
     def fetch(self, url: str, *, filename: str | None = None, **wishes: Unpack[Wishes]) -> Video:
         """Have the server fetch a file from a URL; the video tells how it goes."""
-        body = _said({"url": url, "filename": filename, **wishes})
+        body = said({"url": url, "filename": filename, **wishes})
         return read(Video, self._http.json("POST", "/api/v1/uploads/import", json=body, key=new_key()))
 
     def order(
@@ -100,7 +100,7 @@ class Uploads:
     ) -> DirectUpload:
         """Get a direct upload URL, to hand to who has the file."""
         limits = {"max_bytes": max_bytes, "expires_s": expires_s}
-        body = _said({"filename": filename, **limits, **wishes})
+        body = said({"filename": filename, **limits, **wishes})
         answer = self._http.json("POST", "/api/v1/uploads/direct", json=body, key=new_key())
         return read(DirectUpload, answer)
 
@@ -161,10 +161,6 @@ class Uploads:
     def _offset(self, url: str) -> int:
         answer = self._http.call("HEAD", url, headers=VERSION, tries=TRIES)
         return int(answer.headers["Upload-Offset"])
-
-
-def _said(facts: Mapping[str, object]) -> dict[str, object]:
-    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _is_elsewhere(error: ClientError) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 import requests
 
 from nextstream.client import following
-from nextstream.client.transport import Transport, new_key, part, read_json
+from nextstream.client.transport import Transport, new_key, part, read_json, said
 from nextstream.client.values import (
     Event,
     Order,
@@ -105,7 +105,7 @@ class Videos:
             "codecs": [*codecs] if codecs else None,
             "encryption": encryption,
         }
-        body = {name: value for name, value in wishes.items() if value is not None}
+        body = said(wishes)
         path = f"/api/v1/videos/{part(video_id)}/encodes"
         return _video(self._http.call("POST", path, json=body, key=new_key()))
 

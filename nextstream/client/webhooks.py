@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nextstream.client.transport import Transport, new_key, part
+from nextstream.client.transport import Transport, new_key, part, said
 from nextstream.client.values import Delivery, Webhook, read
 
 
@@ -38,7 +38,7 @@ class Webhooks:
     ) -> Webhook:
         """Change what is given."""
         wishes = {"url": url, "types": [*types] if types else None, "active": active}
-        body = {name: value for name, value in wishes.items() if value is not None}
+        body = said(wishes)
         path = f"/api/v1/webhooks/{part(webhook_id)}"
         return read(Webhook, self._http.json("PATCH", path, json=body))
 

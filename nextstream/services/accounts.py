@@ -304,15 +304,15 @@ def _named(tx: Transaction, name: str) -> Account:
 
 
 def _find(tx: Transaction, account_id: str) -> Account:
-    account = tx.accounts.get(account_id)
-    if account is None:
-        raise AccountNotFound
-    return account
+    return _there(tx.accounts.get(account_id))
 
 
 def _lock(tx: Transaction, account_id: str) -> Account:
     """Give an account to change: what another transaction does to it meanwhile would be lost."""
-    account = tx.accounts.lock(account_id)
+    return _there(tx.accounts.lock(account_id))
+
+
+def _there(account: Account | None) -> Account:
     if account is None:
         raise AccountNotFound
     return account
@@ -322,12 +322,10 @@ def _lock_as_operator(tx: Transaction, operator: Account, account_id: str) -> Ac
     """Give an account to change to who is an operator still; raises NotAllowed and AccountNotFound."""
     # In one order, so that two who change each other don't wait for each other.
     found = {each: tx.accounts.lock(each) for each in sorted((operator.id, account_id))}
-    still, account = found[operator.id], found[account_id]
+    still = found[operator.id]
     if still is None or still.disabled_at or still.role is not Role.OPERATOR:
         raise NotAllowed("You are no operator any more.")
-    if account is None:
-        raise AccountNotFound
-    return account
+    return _there(found[account_id])
 
 
 def _check_password(platform: Platform, name: str, password: str) -> None:

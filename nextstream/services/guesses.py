@@ -30,18 +30,14 @@ def counted(platform: Platform, name: str, origin: Origin) -> Iterator[None]:
     """
     limits, settings = platform.limits, platform.settings
     longest_s = float(settings.login_wait_max_s)
-    of_name = (f"guess:name:{_digest(name)}", Pace(settings.login_tries, longest_wait_s=longest_s))
-    of_address = (
-        f"guess:address:{network(origin.address)}",
-        Pace(settings.login_address_tries, longest_wait_s=longest_s),
-    )
-    first = limits.begin(*of_name)
+    of_name, of_address = f"guess:name:{_digest(name)}", f"guess:address:{network(origin.address)}"
+    first = limits.begin(of_name, Pace(settings.login_tries, longest_wait_s=longest_s))
     if first.wait_s:
         platform.metrics.count(LOGINS_REFUSED, reason="name_waits")
         raise TooManyRequests(first.wait_s, TOO_MANY)
-    second = limits.begin(*of_address)
+    second = limits.begin(of_address, Pace(settings.login_address_tries, longest_wait_s=longest_s))
     if second.wait_s:
-        limits.refund(of_name[0])
+        limits.refund(of_name)
         platform.metrics.count(LOGINS_REFUSED, reason="address_waits")
         raise TooManyRequests(second.wait_s, TOO_MANY)
     try:
@@ -52,11 +48,11 @@ def counted(platform: Platform, name: str, origin: Origin) -> Iterator[None]:
             _note(platform, name, wait_s, origin)
         raise
     except BaseException:  # no guess was made: a database that is away must lock nobody out
-        limits.refund(of_name[0])
-        limits.refund(of_address[0])
+        limits.refund(of_name)
+        limits.refund(of_address)
         raise
-    limits.forget(of_name[0])
-    limits.refund(of_address[0])
+    limits.forget(of_name)
+    limits.refund(of_address)
 
 
 def network(address: str | None) -> str:
