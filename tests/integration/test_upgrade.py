@@ -16,7 +16,7 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from nextstream.adapters.database.engine import open_engine
 from nextstream.adapters.database.migrations import FOLDER, migrate
@@ -109,10 +109,15 @@ def upgrade():
 @pytest.fixture
 def ahead(tmp_path: Path) -> Path:
     """Give the steps of a version after this one."""
-    folder = tmp_path / "migrations"
+    return with_step(tmp_path, AHEAD)
+
+
+def with_step(place: Path, step: str) -> Path:
+    """Give a folder of this version's steps and one more."""
+    folder = place / "migrations"
     shutil.copytree(FOLDER, folder)
     head = ScriptDirectory(str(FOLDER)).get_current_head()
-    (folder / "versions" / "9999_ahead.py").write_text(AHEAD.format(head=head))
+    (folder / "versions" / "9999_ahead.py").write_text(step.format(head=head))
     return folder
 
 
@@ -175,6 +180,44 @@ def test_the_version_before_works_on_while_and_after_a_step_is_taken(house: Hous
     assert {video.state for video in ended} == {State.READY}
     assert not house.events(prefix="video.failed")
     assert column(house, "SELECT count(*) FROM videos WHERE always = 0") == len(users.video_ids)
+
+
+SLOW = """
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+
+
+def upgrade():
+    op.execute("ALTER TABLE videos ADD COLUMN later TEXT")
+    op.execute("SELECT pg_sleep(0.5)")
+    op.execute("ALTER TABLE pieces ADD COLUMN later TEXT")
+"""
+
+
+def test_a_step_in_a_deadlock_with_a_request_lets_go_before_it(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    migrate(postgres_url)
+    folder = with_step(tmp_path, SLOW)
+    engine = open_engine(postgres_url)
+    step = threading.Thread(target=migrate, args=(postgres_url, folder))
+    with engine.connect() as request, engine.connect() as observer:
+        observer.execution_options(isolation_level="AUTOCOMMIT")  # in a transaction it sees no news
+        request.execute(text("SELECT count(*) FROM pieces"))
+        step.start()
+        wait_until(lambda: asleep(observer), 30)
+        request.execute(text("SELECT count(*) FROM videos"))  # raises where PostgreSQL ends it
+    step.join(30)
+    with engine.connect() as later:
+        later.execute(text("SELECT later FROM pieces"))
+    engine.dispose()
+
+
+def asleep(observer: Connection) -> bool:
+    found = observer.execute(text("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    return found.first() is not None
 
 
 @contextmanager

@@ -25,8 +25,11 @@ from nextstream.errors import Misconfigured
 FOLDER = Path(__file__).parents[2] / "migrations"
 PATIENCE_S = 60  # for another process that migrates, and for transactions that are in the way
 # A change of a table waits until all transactions at it are over, and all later ones wait behind it:
-# in PostgreSQL it gives up after this, lets them through, and tries again.
-LOCK_S = 1.0
+# in PostgreSQL it gives up after this, lets them through, and tries again. A step that holds one
+# table and waits for the next can be in a deadlock with a request. PostgreSQL looks for those after
+# a second, and ends who looked first: by then the step has let go, so no request is ended.
+LOCK_S = 0.1
+PAUSE_S = 0.5  # between tries, for what waited behind the last one
 MIGRATION_LOCK = 0x6D696772  # any number that no other lock of the database has
 
 
@@ -42,7 +45,7 @@ def migrate(url: str, folder: Path = FOLDER) -> None:
     try:
         with our_errors():
             while not _try(engine, folder, last=time.monotonic() > deadline):
-                time.sleep(LOCK_S)
+                time.sleep(PAUSE_S)
     finally:
         engine.dispose()
 
