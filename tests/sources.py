@@ -54,14 +54,21 @@ def variable(path: Path, *, seconds: float = 40, offset_s: float = 7.3) -> Path:
     return path
 
 
-def interlaced(path: Path, *, seconds: float = 10, fields: str = "tff", tagged: bool = True) -> Path:
+def interlaced(
+    path: Path,
+    *,
+    seconds: float = 10,
+    fields: str = "tff",
+    tagged: bool = True,
+    codec: str = "libx264",
+) -> Path:
     """Make PAL's pictures of two fields, told or not told to be so."""
     flags = ("-flags", "+ilme+ildct") if tagged else ()
     told = "" if tagged else ",setfield=prog"
     run(
         *("-f", "lavfi", "-i", f"testsrc2=size=128x576:rate=50:duration={seconds}"),
         *("-vf", f"interlace=scan={fields}{told}", *flags),
-        *("-c:v", "libx264", "-preset", "ultrafast", "-g", "60", "-bf", "2"),
+        *("-c:v", codec, "-preset", "ultrafast", "-g", "60", "-bf", "2"),
         *("-pix_fmt", "yuv420p", path),
     )
     return path

@@ -56,7 +56,11 @@ class FfmpegEncoder:
     def encode(self, source: str, plan: Plan, piece: Piece, report: Report) -> Iterator[EncodedPiece]:
         """Make all rungs of a chunk in one decode."""
         threads = plan.threads or self._threads
-        limits = self._limits(plan, piece.frames / plan.rate, max(r.maxrate_bps for r in plan.rungs))
+        begun_s = Fraction(0) if plan.run_up_s is not None else piece.first_frame / plan.rate
+        length_s = begun_s + piece.frames / plan.rate
+        limits = self._limits(plan, length_s, max(r.maxrate_bps for r in plan.rungs))
+        # Nothing comes out while what lies before is decoded.
+        limits = replace(limits, stall_s=limits.stall_s + float(begun_s))
         if piece.first_frame == 0 and piece.frames <= plan.segment_frames:
             limits = replace(limits, nice=0)
         with self._scratch.folder(plan.most_bytes(piece)) as folder:
@@ -70,7 +74,10 @@ class FfmpegEncoder:
             words = make(source)
             if words.frames_out == 0:
                 make(None)
-            yield from _collect(folder, piece.rungs, words.lost(plans.expect(plan, piece)))
+            # Chunks that are decoded from the beginning all hear of the same broken frames.
+            heard = plan.run_up_s is None and piece.first_frame + piece.frames < plan.frames
+            lost = words.lost(plans.expect(plan, piece), heard_before=heard)
+            yield from _collect(folder, piece.rungs, lost)
             if storyboard.sheet(plan, piece):
                 yield EncodedPiece(storyboard.NAME, _read(folder, f"{storyboard.NAME}.jpg"))
 

@@ -11,7 +11,7 @@ from typing import Any
 from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import damage, packets, probe, treatment, trial
+from nextstream.domain import damage, packets, probe, seeking, treatment, trial
 from nextstream.domain.packets import Survey
 from nextstream.domain.treatment import HOLD_S
 from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
@@ -42,7 +42,7 @@ class Prober:
         if damage.may_end_with_sound(info, measured) and not probe.has_length(found, track.index):
             measured = self._hear(info, measured, found)
             info = damage.promise_by_sound(info, measured)
-        return self._check_seek(damage.judge(measured, info))
+        return self._check_seek(damage.judge(measured, info), survey)
 
     def _try(self, info: SourceInfo) -> SourceInfo:
         """Leave out tracks that don't decode; raises SourceEmpty where none is left."""
@@ -121,16 +121,33 @@ class Prober:
             video = replace(video, end_s=max(video.end_s, *(t.end_s for t in audio if t.end_s)))
         return replace(measured, video=video, audio=audio)
 
-    def _check_seek(self, info: SourceInfo) -> SourceInfo:
-        """Find sources that decode only from their beginning."""
+    def _check_seek(self, info: SourceInfo, survey: Survey) -> SourceInfo:
+        """Find whether decoding can begin before any frame, or only at the beginning."""
         video = info.video
-        if not (video and info.is_seekable and video.codec in probe.SEEK_CODECS):
+        if video is None or video.is_still or video.duration_s < seeking.FROM_S:
             return info
-        if video.duration_s < probe.SEEK_FROM_S:
+        half_s = video.start_s + video.duration_s / 2
+        if seeking.has_index(info.format):
+            return replace(info, is_seekable=self._finds_keyframe(video, half_s))
+        run_up_s = seeking.run_up_s(info, survey)
+        if run_up_s is None or not self._arrives(info, video, half_s, run_up_s):
             return info
-        at_s = float(video.start_s + video.duration_s / 2)
-        command = probe.seek_command(self.tools.ffprobe, self.source, video.index, at_s)
-        return replace(info, is_seekable=probe.parse_seek(processes.listen(command, TRIAL)))
+        return replace(info, is_seekable=True, run_up_s=run_up_s)
+
+    def _finds_keyframe(self, video: VideoTrack, at_s: Fraction) -> bool:
+        if video.codec not in seeking.CODECS:
+            return True
+        command = seeking.index_command(self.tools.ffprobe, self.source, video.index, float(at_s))
+        return seeking.finds_keyframe(processes.listen(command, TRIAL))
+
+    def _arrives(self, info: SourceInfo, video: VideoTrack, at_s: Fraction, run_up_s: Fraction) -> bool:
+        seek_s = float(at_s - info.start_s - run_up_s)
+        if seek_s <= 0:
+            return True  # it begins at the beginning
+        command = seeking.search_command(self.tools.ffmpeg, self.source, video.index, seek_s)
+        with suppress(MediaError):
+            return seeking.arrives(processes.listen(command, TRIAL), float(at_s))
+        return False
 
     def _list(self, index: int, base: Fraction, frame_s: Fraction, from_s: float | None) -> Survey:
         command = probe.packets_command(self.tools.ffprobe, self.source, index, from_s)

@@ -39,10 +39,13 @@ class Words:
         elif match := _DECODE_ERRORS.search(line):
             self.broken += int(match[1])
 
-    def lost(self, expected: int) -> int:
-        """Give how many of the frames a chunk should find in its source are missing or broken."""
+    def lost(self, expected: int, *, heard_before: bool = False) -> int:
+        """Give how many of the frames a chunk should find in its source are missing or broken.
+
+        Where what lies before the chunk was decoded too, another one counts what is broken.
+        """
         missing = max(0, expected - self.frames_out) if self.frames_out is not None else 0
-        return min(expected, missing + self.broken)
+        return min(expected, missing + (0 if heard_before else self.broken))
 
 
 def promises(info: SourceInfo) -> bool:

@@ -16,8 +16,6 @@ PICTURE_CPU_S = 10
 # JPEG's colours are BT.601 in full range, whatever the video's are (JFIF 1.02).
 _JFIF = {"out_color_matrix": "bt601", "out_range": "full"}
 
-SEEK_BACK_S = 1  # start a second early: the keyframe before is decoded up to the first frame anyway
-
 
 def picture(source: str, plan: Plan, piece: Piece, threads: int) -> Any:
     """Give the frames of a chunk as a stream of ffmpeg-python, upright and in SDR, before scaling.
@@ -243,8 +241,8 @@ def _seek(plan: Plan, start_s: Fraction) -> dict[str, Any]:
     at_s = plan.origin_s + start_s
     if plan.picture:
         at_s = min(at_s, plan.picture.end_s)  # after it there is nothing to decode
-    seek_s = at_s - plan.container_start_s - SEEK_BACK_S
-    if start_s and seek_s > 0:
+    seek_s = None if plan.run_up_s is None else at_s - plan.container_start_s - plan.run_up_s
+    if start_s and seek_s is not None and seek_s > 0:
         # From the keyframe on, all frames reach the grid: it drops what is early, and has the
         # right one to repeat where a gap lies over the chunk's start.
         options |= {"ss": _decimal(seek_s), "noaccurate_seek": None}

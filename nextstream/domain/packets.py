@@ -19,13 +19,15 @@ class Packet:
     dts: int | None
     duration: int
     is_shown: bool
+    is_key: bool = False
 
 
 @dataclass(frozen=True)
 class Survey:
     """What packets amount to: `end_s` is on the source's clock, or None where it has none.
 
-    `length_s` is the time they last, each jump of the clock counted as one frame.
+    `length_s` is the time they last, each jump of the clock counted as one frame. `longest_gop_s` is
+    the longest time without a keyframe; 0 where no packet says when it is.
     """
 
     count: int
@@ -33,6 +35,7 @@ class Survey:
     length_s: Fraction
     longest_gap_s: Fraction
     jumps: int
+    longest_gop_s: Fraction = Fraction(0)
 
 
 def read(lines: Iterable[str]) -> Iterator[Packet]:
@@ -41,13 +44,16 @@ def read(lines: Iterable[str]) -> Iterator[Packet]:
         pts, dts, duration, flags, *_ = [*line.split(","), "", "", ""]
         if flags:
             # D: cut away by an edit list
-            yield Packet(_number(pts), _number(dts), _number(duration) or 0, "D" not in flags)
+            yield Packet(
+                _number(pts), _number(dts), _number(duration) or 0, "D" not in flags, "K" in flags
+            )
 
 
 def survey(packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction) -> Survey:
     """Sum packets up; `frame_s` is how long a frame lasts where a packet doesn't say."""
     frame = frame_s / time_base
     count, jumps, length, longest = 0, 0, Fraction(0), Fraction(0)
+    key, longest_gop = None, 0
     end: Fraction | None = None  # in the stream's unit, as all here
     before: int | None = None
     for packet in packets:
@@ -56,6 +62,9 @@ def survey(packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction) ->
         lasts = packet.duration or frame
         if stamp is not None and packet.is_shown:
             end = Fraction(stamp + lasts) if end is None else max(end, Fraction(stamp + lasts))
+        if stamp is not None:
+            longest_gop = max(longest_gop, stamp - key) if key is not None else 0
+            key = stamp if packet.is_key or key is None else key
         step = _step(packet, before) or frame
         if before is not None and _is_jump(step * time_base):
             jumps, step = jumps + 1, frame
@@ -64,7 +73,12 @@ def survey(packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction) ->
         length, longest = length + step, max(longest, Fraction(step))
         before = packet.dts if packet.dts is not None else before
     return Survey(
-        count, None if end is None else end * time_base, length * time_base, longest * time_base, jumps
+        count,
+        None if end is None else end * time_base,
+        length * time_base,
+        longest * time_base,
+        jumps,
+        longest_gop * time_base,
     )
 
 

@@ -91,7 +91,8 @@ class Plan:
 
     Frame n is shown at `origin_s + n / rate` on the source's clock. `container_start_s` is
     what ffmpeg counts a seek from. `picture` is the source's, which says how to treat it, and
-    `has_jumps` tells that its clock has to be mended. The storyboard has a tile each `tile_frames`;
+    `has_jumps` tells that its clock has to be mended. Decoding begins `run_up_s` before a chunk, or
+    with the source where that is None. The storyboard has a tile each `tile_frames`;
     0 makes none. Every worker encodes with these `threads`, since x264 makes other bytes with other
     ones; 0 leaves it to the worker.
     """
@@ -113,6 +114,7 @@ class Plan:
     texts: tuple[Text, ...] = ()
     picture: VideoTrack | None = None
     has_jumps: bool = False
+    run_up_s: Fraction | None = Fraction(1)
 
     @property
     def segment_s(self) -> Fraction:
@@ -174,6 +176,9 @@ NATURAL_RATES = tuple(
 RATE_TOLERANCE = Fraction(1, 200)  # 29.97 and 30 differ by 1 in 1000
 GOP_S = 2  # HLS Authoring Specification 1.13: a keyframe every two seconds
 GOPS_PER_SEGMENT = 3  # 7.5: segments of about six seconds
+# Decoding costs about an eighth of encoding all rungs, so it adds no more than half to such a chunk.
+GROWTH = 4
+MOST_FROM_START = 50  # segments, about five minutes
 SHARES_PER_SLOT = 2  # a chunk is at most half of what is left for its slot: no slot ends much later
 LEAST_CHUNK_FRAMES = 3  # with fewer, x264 has no B-frames to delay for, and the init segment differs
 LONGEST_SOUND_FRAME_S = Fraction(1, 25)  # AAC has 21 ms
@@ -213,9 +218,10 @@ def make(
     frames = max(1, round(duration_s * rate))
     gop_frames = round(GOP_S * rate)
     segment_frames = GOPS_PER_SEGMENT * gop_frames
-    longest = max(1, int(chunk_s * rate / segment_frames)) if source.is_seekable else 0
+    longest = max(1, int(chunk_s * rate / segment_frames))
     sounds = tuple(Piece(f"audio-{v.name}", Kind.AUDIO, 0, frames, voice=v.name) for v in voices)
-    chunks = cut(frames, segment_frames, longest, rungs, slots) if rungs else ()
+    sizes = choose_sizes(source, -(-frames // segment_frames), longest, slots)
+    chunks = cut(frames, segment_frames, sizes, rungs, slots) if rungs else ()
     return Plan(
         rate=rate,
         frames=frames,
@@ -238,6 +244,7 @@ def make(
         texts=choose_texts(source),
         picture=source.video,
         has_jumps=source.has_jumps,
+        run_up_s=source.run_up_s if source.is_seekable else None,
     )
 
 
@@ -260,20 +267,29 @@ def expect(plan: Plan, piece: Piece) -> int:
     return min(piece.frames, max(0, there))
 
 
-def cut(
-    frames: int, segment_frames: int, longest: int, rungs: tuple[Rung, ...], slots: int = 1
-) -> tuple[Piece, ...]:
-    """Cut the grid into chunks of whole segments; only the last segment may be short.
+def choose_sizes(source: SourceInfo, segments: int, longest: int, slots: int = 1) -> list[int]:
+    """Give each chunk's segments.
 
     The first chunk is a single segment, so that watching can start; the second has two. From
     there on a chunk has its share of what is left, `longest` segments at most and one at least:
-    they shrink towards the end, so that all slots have work until it. `longest` 0 cuts nothing.
+    they shrink towards the end, so that all slots have work until it. Where each chunk has to be
+    decoded from the beginning of the source, they grow with what is decoded for nothing.
+    """
+    if source.video and source.video.is_still:
+        return [segments]  # there is one frame, and nothing to encode but its being held
+    return _sizes(segments, longest, slots) if source.is_seekable else _growing(segments, longest)
+
+
+def cut(
+    frames: int, segment_frames: int, sizes: list[int], rungs: tuple[Rung, ...], slots: int = 1
+) -> tuple[Piece, ...]:
+    """Cut the grid into chunks of so many segments; only the last segment may be short.
 
     A chunk is one piece, since one decode for all rungs is the cheapest, and is split by rung
     only where slots would idle: the opening chunk where the fleet has a slot for each of its
     rungs and one for the sound, and all chunks where there are fewer of them than slots.
     """
-    sizes = [size * segment_frames for size in _sizes(-(-frames // segment_frames), longest, slots)]
+    sizes = [size * segment_frames for size in sizes]
     sizes[-1] = frames - sum(sizes[:-1])
     if len(sizes) > 1 and sizes[-1] < LEAST_CHUNK_FRAMES:
         sizes[-2:] = [sum(sizes[-2:])]
@@ -304,9 +320,7 @@ def _name(number: int, rungs: tuple[Rung, ...], part: tuple[Rung, ...]) -> str:
 
 
 def _sizes(segments: int, longest: int, slots: int) -> list[int]:
-    """Give each chunk's segments; one slot alone ends with any cut, and takes the fewest chunks."""
-    if not longest:
-        return [segments]
+    """Give the sizes for slots; one slot alone ends with any cut, and takes the fewest chunks."""
     sizes: list[int] = []
     for size in (1, min(2, longest)):
         if segments:
@@ -316,4 +330,17 @@ def _sizes(segments: int, longest: int, slots: int) -> list[int]:
         shares = SHARES_PER_SLOT * slots if slots > 1 else -(-segments // longest)
         sizes.append(min(longest, -(-segments // shares)))
         segments -= sizes[-1]
+    return sizes
+
+
+def _growing(segments: int, longest: int) -> list[int]:
+    """Give the sizes of chunks that are decoded from the beginning, so that this costs little beside.
+
+    None is longer than its bytes can be held in memory.
+    """
+    sizes: list[int] = []
+    while sum(sizes) < segments:
+        done = sum(sizes)
+        size = (1, min(2, longest))[len(sizes)] if len(sizes) < 2 else max(longest, done // GROWTH)
+        sizes.append(min(size, max(longest, MOST_FROM_START), segments - done))
     return sizes

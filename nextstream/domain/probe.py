@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from nextstream.domain import markings, reading, tracks
+from nextstream.domain import markings, reading, seeking, tracks
 from nextstream.domain.video import Caution, SourceInfo
 from nextstream.errors import (
     MediaError,
@@ -19,19 +19,9 @@ from nextstream.errors import (
     SourceUnsupported,
 )
 
-# Formats whose index lets ffmpeg start at the keyframe before any frame, so that a chunk's
-# frames are those of a whole decode (framemd5). Others are encoded as one chunk: a seek in
-# MPEG-TS may land between keyframes and give broken pictures.
-_SEEKABLE = frozenset({"mov", "mp4", "matroska", "webm"})
-
 # Whose duration is where they end, by ffmpeg and what is made with it; with mkvmerge it is a length. The
 # lesser promise holds for both.
 _ENDS = frozenset({"matroska", "webm"})
-
-# Whose keyframes may be such in name only, and where a source is long enough for it to matter.
-SEEK_CODECS = frozenset({"h264", "hevc"})
-SEEK_FROM_S = 6
-SEEK_PACKETS = 8
 
 # What ffprobe says of a source that it can't read, and what that means to its owner.
 _WORDS: tuple[tuple[str, type[MediaError]], ...] = (
@@ -64,33 +54,6 @@ def packets_command(binary: str, source: str, index: int, from_s: float | None =
         *("-of", "csv=p=0"),  # a tenth of JSON
         *("-i", reading.name_input(source)),
     ]
-
-
-def seek_command(binary: str, source: str, index: int, at_s: float) -> list[str]:
-    """Build the ffprobe call that decodes a few packets after a seek, for `parse_seek`."""
-    return [
-        *_calling(binary),
-        *("-threads", "1"),  # so that frames come out after few packets
-        *("-select_streams", str(index)),
-        *("-read_intervals", f"{at_s:.3f}%+#{SEEK_PACKETS}"),
-        *("-show_entries", "packet=pts:frame=pts"),
-        *("-of", "csv"),
-        *("-i", reading.name_input(source)),
-    ]
-
-
-def parse_seek(lines: Iterable[str]) -> bool:
-    """Tell whether decoding starts at the keyframe that a seek finds.
-
-    Pictures that are renewed bit by bit (x264's intra-refresh) have keyframes in name only: what
-    follows one can't be shown for seconds.
-    """
-    found: dict[str, str] = {}
-    for line in lines:
-        kind, pts, *_ = [*line.split(","), ""]
-        found.setdefault(kind, pts)
-    packet, frame = found.get("packet", ""), found.get("frame", "")
-    return frame.isdigit() and packet.isdigit() and int(frame) <= int(packet)
 
 
 def _calling(binary: str) -> list[str]:
@@ -131,7 +94,7 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
         chapters=markings.chapters(found.get("chapters", []), picture.start_s if picture else start_s),
         streams=len(streams),
         warnings=() if pictures or not videos else (_PART,),
-        is_seekable=not _SEEKABLE.isdisjoint(formats.split(",")),
+        is_seekable=seeking.has_index(formats),
     )
 
 

@@ -165,7 +165,7 @@ class Caution:
 class SourceInfo:
     """What the probe found; `start_s` is where the container's clock starts, and seeks count from.
 
-    `is_seekable` tells that decoding can start at any frame, so that it can be cut into chunks.
+    `is_seekable` tells that decoding can start at any frame, if it begins `run_up_s` before it.
     `has_jumps` tells that its clock jumps, and ffmpeg has to mend it. `longest_gap_s` is the longest
     time without a frame. `warnings` grow when the encode finds more.
     """
@@ -179,6 +179,7 @@ class SourceInfo:
     texts: tuple[TextTrack, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     is_seekable: bool = True
+    run_up_s: Fraction = Fraction(1)
     has_jumps: bool = False
     longest_gap_s: Fraction = Fraction(0)
     streams: int = 0

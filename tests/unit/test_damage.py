@@ -56,6 +56,17 @@ def test_what_the_probe_and_the_encode_lost_is_added_up() -> None:
         damage.note(cut, Fraction(30), Fraction(100))
 
 
+def test_frames_that_are_broken_before_a_chunk_are_not_its_own() -> None:
+    words = damage.Words()
+    words.hear("[fps] 120 frames in, 100 frames out; 0 frames dropped")
+    words.hear(
+        "[in#0] Input stream #0:0 (video): 500 packets read; 490 frames decoded; 10 decode errors"
+    )
+    assert words.lost(100, heard_before=True) == 0
+    assert words.lost(102, heard_before=True) == 2
+    assert words.lost(100) == 10
+
+
 def test_a_chunk_lost_what_it_should_have_found_and_what_is_broken() -> None:
     words = damage.Words()
     for line in (

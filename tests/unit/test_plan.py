@@ -160,9 +160,26 @@ def test_sound_and_the_opening_chunk_start_before_the_rest() -> None:
     assert kinds == ["video-00000", "audio-a0", "video-00001", "video-00002"]
 
 
-def test_a_source_that_cannot_be_sought_exactly_is_one_chunk() -> None:
-    made = plan_for(replace(lasting(Fraction(300)), is_seekable=False))
-    assert [p.frames for p in made.pieces if p.kind is Kind.VIDEO] == [made.frames]
+def test_chunks_that_are_decoded_from_the_beginning_grow_with_what_is_decoded_for_nothing() -> None:
+    made = plan_for(replace(lasting(Fraction(7200)), is_seekable=False))
+    assert made.run_up_s is None
+    found = [segments for segments, _ in sizes(made)]
+    assert found[:8] == [1, 2, 4, 4, 4, 4, 4, 5]
+    assert max(found) == plan.MOST_FROM_START
+    for n, size in enumerate(found[2:-1], 2):
+        assert size >= min(sum(found[:n]) // plan.GROWTH, plan.MOST_FROM_START)
+
+
+def test_a_still_is_one_chunk_however_long_it_is_held() -> None:
+    source = lasting(Fraction(300))
+    assert source.video
+    still = replace(source, video=replace(source.video, is_still=True), is_seekable=False)
+    assert [segments for segments, _ in sizes(plan_for(still))] == [50]
+
+
+def test_decoding_begins_as_long_before_a_chunk_as_the_source_needs() -> None:
+    assert plan_for().run_up_s == 1
+    assert plan_for(replace(CLIP, run_up_s=Fraction(5))).run_up_s == 5
 
 
 @pytest.mark.parametrize("rate", plan.NATURAL_RATES)
