@@ -1,6 +1,6 @@
 """Seconds from the end of an upload until a video plays, and until it is ready, by its length.
 
-python -m tests.figures.first_playable [--minutes 1,5,20] [--slots 2] [--only-playable] [FILE]
+python -m tests.figures.first_playable [--minutes 1,5,20] [--slots 2] [--only-playable] [--container mp4] [FILE]
 
 The sources are the clip, looped without encoding it anew. A player's first request of the master
 that is answered counts as playable; it asks 20 times a second. With --only-playable each video is
@@ -30,6 +30,7 @@ def main() -> None:
     wish.add_argument("--minutes", default="1,5,20")
     wish.add_argument("--slots", default="2")
     wish.add_argument("--only-playable", action="store_true")
+    wish.add_argument("--container", default="mp4", help="mp4, mkv, ts, flv, avi")
     wish.add_argument("file", nargs="?", type=Path, default=MEDIA / "big-buck-bunny-1080p-30s.mp4")
     chosen = wish.parse_args()
     env = {"NEXTSTREAM_WORKER_SLOTS": chosen.slots}
@@ -42,7 +43,7 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- |")
         shortest = 0.0
         for minutes in (float(each) for each in chosen.minutes.split(",")):
-            source = loop(chosen.file, Path(folder, "source.mp4"), 60 * minutes)
+            source = loop(chosen.file, Path(folder, f"source.{chosen.container}"), 60 * minutes)
             playable_s, ready_s = measure(house, source, only_playable=chosen.only_playable)
             shortest = shortest or playable_s
             size, ready = source.stat().st_size / 1024**2, f"{ready_s:.1f}" if ready_s else "-"
