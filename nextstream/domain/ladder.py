@@ -44,18 +44,24 @@ class Codec:
     """How a codec's ladder differs from that of H.264.
 
     `crf` is what looks like x264's 23, `cap` the part of the cap it needs; an empty `preset` is
-    x264's.
+    x264's. Pictures are at least `least_side` pixels wide and high.
     """
 
     name: str
     crf: int = 23
     cap: Fraction = Fraction(1)
     preset: str = ""
+    least_side: int = LEAST_SIDE
 
+
+# x265 takes no picture below 16 pixels, and its memory is broken by some below 64, its largest block's
+# side; SVT-AV1 promises 64 and more.
+LARGE_BLOCK = 64
 
 H264 = Codec("h264")
-HEVC = Codec("hevc", 28, Fraction(3, 4))  # x265's own default; the cap as in Apple's two tables
-AV1 = Codec("av1", 35, Fraction(3, 5))  # SVT-AV1's own default
+# x265's own default; the cap as in Apple's two tables.
+HEVC = Codec("hevc", 28, Fraction(3, 4), least_side=LARGE_BLOCK)
+AV1 = Codec("av1", 35, Fraction(3, 5), least_side=LARGE_BLOCK)  # SVT-AV1's own default
 CODECS = (H264, HEVC, AV1)  # what every player can show comes first (9.17)
 
 
@@ -77,7 +83,10 @@ def choose(
     sides = sorted({side for side in heights if side <= short}, reverse=True)
     if not sides or short >= OWN_RUNG_FROM * sides[0]:
         sides.insert(0, short)
-    rungs = [_rung(track, side, rate, crf, codec) for codec in codecs for side in sides]
+    made = [(codec, _rung(track, side, rate, crf, codec)) for codec in codecs for side in sides]
+    rungs = [rung for codec, rung in made if min(rung.width, rung.height) >= codec.least_side]
+    # Where only codecs are wanted that can't make it, the one is used that can.
+    rungs = rungs or [_rung(track, side, rate, crf, H264) for side in sides]
     if tops > 1 and sides[0] >= HD_SIDE and rungs[0].codec == H264.name:
         rungs.insert(1, _lower(rungs[0]))
     return tuple(rungs)

@@ -108,6 +108,19 @@ def test_each_codec_has_a_ladder_of_its_own_with_names_that_differ() -> None:
     assert [rung.codec for rung in rungs if rung.name == "v720-low"] == ["h264"]
 
 
+@pytest.mark.parametrize(
+    ("size", "codecs"), [((40, 30), ["h264"]), ((640, 64), ["h264", "hevc", "av1"])]
+)
+def test_what_other_encoders_break_down_on_is_made_by_x264_alone(
+    size: tuple[int, int], codecs: list[str]
+) -> None:
+    rungs = ladder.choose(picture(*size), STEPS, Fraction(24), 23, codecs=ladder.CODECS)
+    assert [rung.codec for rung in rungs] == codecs
+    for codec in (ladder.HEVC, ladder.AV1):
+        alone = ladder.choose(picture(*size), STEPS, Fraction(24), 23, codecs=(codec,))
+        assert [rung.codec for rung in alone] == [codec.name if codec.name in codecs else "h264"]
+
+
 def test_a_large_source_has_rungs_above_full_hd_by_default() -> None:
     rungs = ladder.choose(picture(3840, 2160), Settings().sides, Fraction(24), 23)
     assert [min(r.width, r.height) for r in rungs] == [2160, 1440, 1080, 720, 480, 360, 240]
