@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nextstream.domain import levels
 from nextstream.domain.plan import Plan, Rung, Voice
 
 
@@ -26,8 +27,12 @@ def video_options(plan: Plan, rung: Rung, threads: int) -> dict[str, Any]:
     }
 
 
-def _x264(plan: Plan, _rung: Rung, _threads: int) -> dict[str, Any]:
+def _x264(plan: Plan, rung: Rung, _threads: int) -> dict[str, Any]:
+    level = levels.choose(rung.width, rung.height, plan.rate, rung.maxrate_bps, rung.bufsize_bits)
+    # Slow presets refer to so many pictures that they need a higher one (1.11): so to fewer.
+    stated = {"level": level} if level else {}
     return {
+        **stated,
         "c:v": "libx264",
         "profile:v": "high",  # HLS Authoring Specification 1.4
         "keyint_min": plan.gop_frames,

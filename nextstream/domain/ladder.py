@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from nextstream.domain import levels
 from nextstream.domain.plan import Rung, Voice
 from nextstream.domain.video import AudioTrack, Rendition, VideoTrack
 
@@ -76,10 +77,11 @@ def choose(
     """Choose the rungs for a picture, codec by codec and largest first; never empty.
 
     `heights` are the short sides on offer. A source between two steps, or under all, gets a
-    rung of its own size on top. `crf` is for x264. With `tops` 2 an HD picture of H.264 has a
-    second rung of the largest size and a lower rate.
+    rung of its own size on top, or of the largest size that players can decode at this `rate`.
+    `crf` is for x264. With `tops` 2 an HD picture of H.264 has a second rung of the largest size
+    and a lower rate.
     """
-    short = min(track.width, track.height)
+    short = _largest_side(track, rate)
     sides = sorted({side for side in heights if side <= short}, reverse=True)
     if not sides or short >= OWN_RUNG_FROM * sides[0]:
         sides.insert(0, short)
@@ -145,9 +147,20 @@ def _bytes_per_s(rendition: Rendition) -> Fraction:
     return rendition.size_bytes / rendition.duration_s if rendition.segments else Fraction(0)
 
 
-def _rung(track: VideoTrack, side: int, rate: Fraction, crf: int, codec: Codec) -> Rung:
+def _largest_side(track: VideoTrack, rate: Fraction) -> int:
+    """Give the short side of the source, or the next one below it of a picture that a decoder takes."""
+    short = min(track.width, track.height)
+    sides = (short, *range(short - short % 2, LEAST_SIDE, -2))
+    return next((side for side in sides if levels.fits(*_size(track, side), rate)), LEAST_SIDE)
+
+
+def _size(track: VideoTrack, side: int) -> tuple[int, int]:
     scale = Fraction(side, min(track.width, track.height))
-    width, height = _even(track.width * scale), _even(track.height * scale)
+    return _even(track.width * scale), _even(track.height * scale)
+
+
+def _rung(track: VideoTrack, side: int, rate: Fraction, crf: int, codec: Codec) -> Rung:
+    width, height = _size(track, side)
     maxrate = int(_maxrate_bps(side) * codec.cap * (Fraction(3, 2) if rate > FAST_FPS else 1))
     return Rung(
         f"v{side}" if codec.name == H264.name else f"v{side}-{codec.name}",

@@ -70,6 +70,15 @@ def test_a_chunk_has_exactly_its_frames_in_every_rung(bench: Bench) -> None:
         assert [len(fmp4.read(one.data).samples) for one in encoded] == [piece.frames] * len(encoded)
 
 
+def test_no_preset_needs_a_higher_level_than_the_picture_does(bench: Bench) -> None:
+    encoder, source, made = bench
+    slow = replace(made, preset="veryslow", frames=24)
+    piece = replace(next(p for p in made.pieces if p.kind is Kind.VIDEO), frames=24)
+    [first, *_] = encoder.encode(source, slow, piece, ignore)
+    if source != "nothing":
+        assert fmp4.read(first.data).codec == "avc1.64000c"  # High at 1.2: 240 blocks, four of them kept
+
+
 def test_chunks_of_a_rung_have_the_same_init_segment_to_the_byte(bench: Bench) -> None:
     encoder, source, made = bench
     inits: dict[str, set[bytes]] = {}

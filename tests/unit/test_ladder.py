@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextstream.domain import ladder
+from nextstream.domain import ladder, levels
 from nextstream.domain.video import AudioTrack, Rendition, VideoTrack
 from nextstream.settings import Settings
 from tests.unit.tracks import rung, subtitles, voice
@@ -106,6 +106,25 @@ def test_each_codec_has_a_ladder_of_its_own_with_names_that_differ() -> None:
     }
     assert caps["h264"] > caps["hevc"] > caps["av1"]
     assert [rung.codec for rung in rungs if rung.name == "v720-low"] == ["h264"]
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "top"),
+    [
+        ((4032, 3024), 25, (3542, 2656)),  # a phone's photo
+        ((7680, 4320), 30, (3840, 2160)),
+        ((5760, 2880), 30, (4320, 2160)),  # all around
+        ((5760, 2880), 60, (4192, 2096)),
+        ((5120, 2160), 60, (4560, 1924)),
+        ((1080, 16000), 24, (586, 8682)),
+    ],
+)
+def test_no_picture_is_larger_than_the_decoders_of_players_can_take(
+    size: tuple[int, int], rate: int, top: tuple[int, int]
+) -> None:
+    rungs = ladder.choose(picture(*size), Settings().sides, Fraction(rate), 23, tops=2)
+    assert (rungs[0].width, rungs[0].height) == top
+    assert all(levels.fits(rung.width, rung.height, Fraction(rate)) for rung in rungs)
 
 
 @pytest.mark.parametrize(
