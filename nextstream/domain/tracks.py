@@ -41,7 +41,7 @@ def is_sound(stream: Stream) -> bool:
 def video(stream: Stream, start_s: Fraction, duration_s: Fraction) -> VideoTrack:
     """Read a video stream; `start_s` and `duration_s` are the container's, where it has none itself."""
     first = _start(stream, start_s)
-    length = seconds(stream.get("duration")) or duration_s
+    own_s = seconds(stream.get("duration"))
     fields = _FIELDS.get(stream.get("field_order", ""), "")
     turned, mirrored = _orientation(stream)
     width, height = _square(stream)
@@ -52,7 +52,7 @@ def video(stream: Stream, start_s: Fraction, duration_s: Fraction) -> VideoTrack
         height=width if turned % 180 else height,
         rate=_rate(stream) * (2 if fields else 1),
         start_s=first,
-        end_s=first + length,
+        end_s=first + own_s if own_s else max(first, start_s + duration_s),
         pixel_format=stream.get("pix_fmt", ""),
         color=_color(stream),
         fields=fields,

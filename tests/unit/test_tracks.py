@@ -121,6 +121,13 @@ def test_the_default_track_is_the_film_and_cover_art_is_none() -> None:
     assert found.video.index == 2
 
 
+def test_a_picture_that_starts_late_ends_where_the_file_does_unless_it_has_a_length_of_its_own() -> None:
+    late = stream(start_pts=5 * 90000)
+    assert tracks.video(late, Fraction(1), Fraction(20)).end_s == 21
+    assert tracks.video(late, Fraction(1), ZERO).end_s == 5
+    assert tracks.video(late | {"duration": "12"}, Fraction(1), Fraction(20)).end_s == 17
+
+
 def test_a_sound_ends_where_its_header_says_in_mp4_and_in_matroska() -> None:
     assert tracks.audio(sound(start_pts=90000, duration="3.5"), ZERO).end_s == Fraction(9, 2)
     assert tracks.audio(sound(tags={"DURATION": "00:01:02.500"}), ZERO).end_s == Fraction(125, 2)
