@@ -215,7 +215,8 @@ def make(
     """
     rate = choose_rate(source.video.rate) if source.video else AUDIO_ONLY_RATE
     duration_s = max(LEAST_S, source.shown_to_s - source.shown_from_s)
-    frames = max(1, round(duration_s * rate))
+    # Half a frame is one more, as the grid takes it: a picture may lie half a frame beside it.
+    frames = max(1, math.floor(duration_s * rate + Fraction(1, 2)))
     gop_frames = round(GOP_S * rate)
     segment_frames = GOPS_PER_SEGMENT * gop_frames
     longest = max(1, int(chunk_s * rate / segment_frames))

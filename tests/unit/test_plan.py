@@ -195,7 +195,7 @@ def test_gops_and_segments_are_whole_frames_of_about_two_and_six_seconds(rate: F
 def test_sound_alone_has_a_grid_to_count_segments_by() -> None:
     made = plan_for(replace(CLIP, video=None, duration_s=Fraction(61, 2)))
     assert [piece.kind for piece in made.pieces] == [Kind.AUDIO]
-    assert (made.segments, made.duration_s) == (6, Fraction(762, 25))
+    assert (made.segments, made.duration_s) == (6, Fraction(763, 25))
 
 
 def test_the_grid_starts_where_the_picture_does() -> None:
@@ -203,6 +203,12 @@ def test_the_grid_starts_where_the_picture_does() -> None:
     late = replace(CLIP.video, start_s=Fraction(7), end_s=Fraction(17))
     made = plan_for(replace(CLIP, start_s=Fraction(6), video=late))
     assert (made.origin_s, made.container_start_s, made.frames) == (7, 6, 240)
+
+
+@pytest.mark.parametrize("frames", [300, 301])
+def test_the_last_frame_has_its_place_where_frames_lie_between_two_of_the_grid(frames: int) -> None:
+    late = replace(lasting(Fraction(2 * frames + 1, 50), Fraction(25)), audio=())
+    assert plan_for(late).frames == frames + 1
 
 
 def test_a_piece_is_found_by_its_name() -> None:
