@@ -141,7 +141,7 @@ def sound_of(source: str, plan: Plan, voice: Voice) -> Any:
     return (
         sound[str(voice.source_index)]
         # Gaps are filled, and the track starts where the picture does.
-        .filter("aresample", 48000, **{"async": 1}, first_pts=0, min_hard_comp=_most_late_s(plan))
+        .filter("aresample", 48000, **{"async": 1}, first_pts=0, **_following(plan))
         .filter("aformat", channel_layouts="stereo" if voice.channels == 2 else "5.1")
         # As long as the picture: every rendition has to cover the same time (HLS 8.3).
         .filter("apad")
@@ -183,12 +183,15 @@ def text_command(binary: str, source: str, plan: Plan, folder: str) -> list[str]
     return list(ffmpeg.merge_outputs(*outputs).compile(cmd=_running(binary)))
 
 
-def _most_late_s(plan: Plan) -> float:
-    """Give how far sound may be off its times before it is cut or filled.
+def _following(plan: Plan) -> dict[str, float]:
+    """Give how sound follows its times, which its samples may drift from, or lack a moment of.
 
-    Where a clock jumps, files were joined, whose sounds overlap by a frame or so at each joint.
+    What is off by more than 50 ms is cut or filled; where a clock jumps, 20 ms, since files were joined,
+    whose sounds overlap by a frame or so at each joint. From 10 ms on it is played up to half a percent
+    faster or slower, which nobody hears; less than that is what the clocks of files are rounded by.
     """
-    return 0.02 if plan.has_jumps else 0.1
+    most_late_s = 0.02 if plan.has_jumps else 0.05
+    return {"min_hard_comp": most_late_s, "min_comp": 0.01, "max_soft_comp": 0.005}
 
 
 def _bystanders(plan: Plan) -> list[str]:

@@ -35,6 +35,20 @@ def test_sound_is_as_far_from_the_picture_as_in_the_source(name: str, tmp_path: 
         assert abs(kept.offset_ms(at_s) - own.offset_ms(at_s)) <= 3
 
 
+@pytest.mark.parametrize("change", ["setts=ts=TS*1.004", "noise=drop='between(n,100,102)'"])
+def test_sound_whose_clock_is_slow_or_that_lacks_a_moment_follows_its_times(
+    change: str, tmp_path: Path
+) -> None:
+    plain = sync.make(tmp_path / "plain.mp4", sync.KINDS["plain"], 12)
+    source = tmp_path / "source.mkv"
+    sources.run("-i", plain, "-c", "copy", "-bsf:a", change, source)
+    own = sync.of_source(source, tmp_path)
+    platform, video = pipeline.transcode(source, tmp_path / "media", FEW)
+    got = sync.of_output(platform, video, tmp_path)
+    for at_s in (0, 5, 10):
+        assert abs(got.offset_ms(at_s) - own.offset_ms(at_s)) <= 22
+
+
 def test_the_meter_sees_sound_that_was_moved(tmp_path: Path) -> None:
     source = sync.make(tmp_path / "right.mp4", sync.KINDS["plain"], 4)
     moved = tmp_path / "moved.mkv"
