@@ -47,7 +47,7 @@ def measure(platform: Platform, video: Video) -> Progress | None:
     """Count the frames that are done and planned; None before there is a plan, and after the end.
 
     The speed is that of the last seconds where this process has looked before, else since the
-    encode began.
+    encode began; of one that was retried in its middle it is None until then.
     """
     return measure_all(platform, [video]).get(video.id)
 
@@ -110,10 +110,19 @@ def _speed(platform: Platform, video: Video, done: int) -> float | None:
     samples.append((now, done))
     while now - samples[0][0] > RECENT:
         samples.popleft()
-    since, before = samples[0] if now - samples[0][0] >= STEADY else (began, 0)
+    is_known = now - samples[0][0] >= STEADY
+    if not is_known and _goes_on(video):
+        return None  # how much of it was done before isn't known
+    since, before = samples[0] if is_known else (began, 0)
     elapsed_s = (now - since).total_seconds()
     # Work that a lost worker had done is taken back, and done again.
     return max(0, done - before) / elapsed_s if elapsed_s > 0 else None
+
+
+def _goes_on(video: Video) -> bool:
+    """Tell an encode that failed in its middle and was retried from there."""
+    failed, probed = (video.state_times.get(state) for state in (State.FAILED, State.PROBING))
+    return bool(failed and probed and failed > probed)
 
 
 def _recall(database: Database, video: Video) -> deque[_Sample]:

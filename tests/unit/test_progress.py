@@ -10,6 +10,7 @@ import pytest
 from nextstream import wiring
 from nextstream.adapters.clock import HandClock
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
+from nextstream.domain import lifecycle
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import Kind
 from nextstream.domain.video import Options, State, Video
@@ -138,3 +139,30 @@ def test_the_speed_is_that_of_the_last_seconds_once_there_are_some(
     assert speed_after(10, 70) == pytest.approx(5 * rungs)  # since the look before
     assert speed_after(15, 100) == pytest.approx(2 * rungs)
     assert speed_after(5, 0) is None  # a lost worker's frames are taken back
+
+
+def test_what_was_done_before_a_retry_is_no_speed_of_now(platform: Platform, clock: HandClock) -> None:
+    video = planned(platform)
+    assert video.plan is not None
+    first, broken, *_ = (piece for piece in video.plan.pieces if piece.kind is Kind.VIDEO)
+    until = clock.now() + timedelta(hours=1)
+    clock.advance(100)
+    transcoding.encode(platform, video.id, 1, first.name, "worker")
+    for state in (State.FAILED, State.ENCODING):
+        with platform.database.transaction() as tx:
+            tx.videos.save(lifecycle.move(tx.videos.get(video.id), state, clock.now()))
+        clock.advance(10)
+    begun = library.get(platform, ADA, video.id)
+    found = measure(platform, begun)
+    assert found is not None
+    assert found.percent > 0
+    assert (found.fps, found.eta_s) == (None, None)  # nobody has looked since the retry
+
+    clock.advance(5)
+    with platform.database.transaction() as tx:
+        task = tx.pieces.claim(video.id, 1, broken.name, "worker", until)
+        assert task is not None
+        tx.pieces.beat(task, 10, until)
+    found = measure(platform, begun)
+    assert found is not None
+    assert found.fps == pytest.approx(2 * len(video.plan.rungs))
