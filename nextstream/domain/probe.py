@@ -19,9 +19,11 @@ from nextstream.errors import (
     SourceUnsupported,
 )
 
-# Whose duration is where they end, by ffmpeg and what is made with it; with mkvmerge it is a length. The
-# lesser promise holds for both.
-_ENDS = frozenset({"matroska", "webm"})
+# Whose duration is where they end, by ffmpeg and what is made with it; with mkvmerge and Windows Media
+# it is a length. The lesser promise holds for both.
+_ENDS = frozenset({"matroska", "webm", "asf"})
+# Of which ffprobe says the file's duration again as each stream's, which says nothing of the stream.
+_WITHOUT_LENGTHS = frozenset({"asf"})
 
 # What ffprobe says of a source that it can't read, and what that means to its owner.
 _WORDS: tuple[tuple[str, type[MediaError]], ...] = (
@@ -66,7 +68,7 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
     Raises SourceNotVideo, SourceEncrypted or SourceUnsupported where nothing can be played. The
     video track's `end_s` is the container's word for it; packets.survey knows better.
     """
-    container, streams = found.get("format", {}), found.get("streams", [])
+    container, streams = found.get("format", {}), _streams(found)
     start_s = tracks.seconds(container.get("start_time"))
     formats = container.get("format_name", "")
     duration_s = _length_s(tracks.seconds(container.get("duration")), start_s, formats)
@@ -98,8 +100,16 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
     )
 
 
+def _streams(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give the streams, without durations that aren't their own."""
+    streams: list[Mapping[str, Any]] = found.get("streams", [])
+    if _WITHOUT_LENGTHS.isdisjoint(found.get("format", {}).get("format_name", "").split(",")):
+        return streams
+    return [{key: fact for key, fact in stream.items() if key != "duration"} for stream in streams]
+
+
 def _length_s(duration_s: Fraction, start_s: Fraction, formats: str) -> Fraction:
-    """Give how long a source lasts: some writers of Matroska count from 0, wherever it starts."""
+    """Give how long a source lasts: some writers count from 0, wherever it starts."""
     counts_from_0 = not _ENDS.isdisjoint(formats.split(",")) and 0 < start_s < duration_s
     return duration_s - start_s if counts_from_0 else duration_s
 
@@ -111,7 +121,7 @@ def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:
 
 def has_length(found: Mapping[str, Any], index: int) -> bool:
     """Tell whether a stream says how long it is; else the container does, of its longest."""
-    return any(s["index"] == index and tracks.seconds(s.get("duration")) > 0 for s in found["streams"])
+    return any(s["index"] == index and tracks.seconds(s.get("duration")) > 0 for s in _streams(found))
 
 
 def most_of_a_still(form: str) -> int:

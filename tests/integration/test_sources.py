@@ -217,6 +217,7 @@ WEBM = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "li
     [
         ("mkv", ("-c", "copy")),
         ("flv", ("-c", "copy")),
+        ("wmv", ("-c", "copy")),
         ("webm", WEBM),
         ("webm", (*WEBM, "-live", "1")),  # as browsers record: no length is known
     ],
@@ -280,9 +281,11 @@ def test_flipped_bits_in_a_broadcast_are_counted(tmp_path: Path) -> None:
     assert 0 < lost < made.frames / 2
 
 
-@pytest.mark.parametrize("start_s", [3, 1_000_000])
-def test_a_recording_that_begins_late_on_its_clock_lacks_nothing(start_s: int, tmp_path: Path) -> None:
-    begun, late = tmp_path / "begun.mkv", tmp_path / "late.mkv"
+@pytest.mark.parametrize(("ending", "start_s"), [("mkv", 3), ("mkv", 1_000_000), ("wmv", 11)])
+def test_a_recording_that_begins_late_on_its_clock_lacks_nothing(
+    ending: str, start_s: int, tmp_path: Path
+) -> None:
+    begun, late = tmp_path / f"begun.{ending}", tmp_path / f"late.{ending}"
     sources.steady(begun, seconds=8)
     sources.run("-i", begun, "-c", "copy", "-output_ts_offset", str(start_s), late)
     found, made, frames, lost = encode(late)
