@@ -38,6 +38,8 @@ class Prober:
         info = self._settle_color(self._detect_fields(self._try(info)))
         track = info.video or info.audio[0]
         survey = self._survey(info, track, probe.parse_time_base(found, track.index))
+        if info.video and survey.jumps and packets.may_skip(info.format):
+            survey = self._check_clock(info, info.video, survey, found)
         measured = _measure(info, survey)
         if damage.may_end_with_sound(info, measured) and not probe.has_length(found, track.index):
             measured = self._hear(info, measured, found)
@@ -97,14 +99,24 @@ class Prober:
 
     def _survey(self, info: SourceInfo, track: VideoTrack | AudioTrack, base: Fraction) -> Survey:
         """Read a track's last packets, or all where the last don't tell enough."""
-        frame_s = 1 / track.rate if isinstance(track, VideoTrack) else Fraction(1024, 48000)
         promised_s = info.start_s + info.duration_s
+        skips = packets.may_skip(info.format)
         if info.is_seekable and not damage.is_sparse(info):
-            found = self._list(track.index, base, frame_s, float(promised_s) - packets.TAIL_S)
+            found = self._list(track, base, float(promised_s) - packets.TAIL_S, skips=skips)
             whole = found.end_s is not None and not damage.ends_early(info, found.end_s)
             if whole and found.count > 1:
                 return found
-        return self._list(track.index, base, frame_s, None)
+        return self._list(track, base, skips=skips)
+
+    def _check_clock(
+        self, info: SourceInfo, video: VideoTrack, survey: Survey, found: Mapping[str, Any]
+    ) -> Survey:
+        """Take a jump of the picture's clock for a gap where a sound goes on all the while."""
+        for sound in info.audio:
+            heard = self._survey(info, sound, probe.parse_time_base(found, sound.index))
+            if packets.goes_on(heard, survey):
+                return self._list(video, probe.parse_time_base(found, video.index), skips=False)
+        return survey
 
     def _hear(self, info: SourceInfo, measured: SourceInfo, found: Mapping[str, Any]) -> SourceInfo:
         """Find where sounds end, in a source that tells at most how long its longest track is."""
@@ -149,9 +161,23 @@ class Prober:
             return seeking.arrives(processes.listen(command, TRIAL), float(at_s))
         return False
 
-    def _list(self, index: int, base: Fraction, frame_s: Fraction, from_s: float | None) -> Survey:
-        command = probe.packets_command(self.tools.ffprobe, self.source, index, from_s)
-        return packets.survey(packets.read(processes.listen(command, LISTING)), base, frame_s)
+    def _list(
+        self, track: VideoTrack | AudioTrack, base: Fraction, from_s: float | None = None, *, skips: bool
+    ) -> Survey:
+        frame_s = 1 / track.rate if isinstance(track, VideoTrack) else Fraction(1024, 48000)
+        command = probe.packets_command(self.tools.ffprobe, self.source, track.index, from_s)
+        lines = processes.listen(command, LISTING)
+        return packets.survey(packets.read(lines), base, frame_s, skips=skips)
+
+
+def _find_end(info: SourceInfo, survey: Survey) -> Fraction:
+    """Give when a source ends whose clock goes on, and whose packets have times."""
+    assert survey.end_s is not None and survey.last_s is not None  # noqa: S101, PT018  narrows the types
+    if info.video is None or not damage.promises(info):
+        return survey.end_s
+    # A packet may last until the next to be decoded, which isn't the next to be shown: where a picture
+    # stands still, such a one would end far behind the end of the file.
+    return min(survey.end_s, max(info.video.end_s, survey.last_s + 1 / info.video.rate))
 
 
 def _measure(info: SourceInfo, survey: Survey) -> SourceInfo:
@@ -160,7 +186,7 @@ def _measure(info: SourceInfo, survey: Survey) -> SourceInfo:
         raise SourceEmpty(detail="the track has no packets")
     jumps = bool(survey.jumps) and not info.is_seekable
     start_s = info.video.start_s if info.video else info.start_s
-    end_s = start_s + survey.length_s if jumps or survey.end_s is None else survey.end_s
+    end_s = start_s + survey.length_s if jumps or survey.end_s is None else _find_end(info, survey)
     info = replace(info, has_jumps=jumps, longest_gap_s=survey.longest_gap_s)
     if info.video is None:
         return replace(info, duration_s=end_s - info.start_s)

@@ -9,6 +9,8 @@ from fractions import Fraction
 TAIL_S = 10  # how much of a source's end is read to find its last frame
 JUMP_S = 10  # a clock that goes on more than this far away was set anew, as ffmpeg sees it too
 BACK_S = Fraction(1, 10)  # and so was one that goes back
+# Whose clock may be set forward, as ffmpeg sees it, which mends that; elsewhere a gap is a gap.
+_SKIPPING = frozenset({"mpegts", "mpeg", "ogg", "live_flv", "dhav"})
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class Packet:
 class Survey:
     """What packets amount to: `end_s` is on the source's clock, or None where it has none.
 
-    `length_s` is the time they last, each jump of the clock counted as one frame. `longest_gop_s` is
-    the longest time without a keyframe; 0 where no packet says when it is.
+    `length_s` is the time they last, each jump of the clock counted as one frame. `last_s` is when the
+    last one begins. `longest_gop_s` is the longest time without a keyframe; 0 where no packet says when
+    it is.
     """
 
     count: int
@@ -35,6 +38,7 @@ class Survey:
     length_s: Fraction
     longest_gap_s: Fraction
     jumps: int
+    last_s: Fraction | None = None
     longest_gop_s: Fraction = Fraction(0)
 
 
@@ -49,37 +53,84 @@ def read(lines: Iterable[str]) -> Iterator[Packet]:
             )
 
 
-def survey(packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction) -> Survey:
-    """Sum packets up; `frame_s` is how long a frame lasts where a packet doesn't say."""
-    frame = frame_s / time_base
-    count, jumps, length, longest = 0, 0, Fraction(0), Fraction(0)
-    key, longest_gop = None, 0
-    end: Fraction | None = None  # in the stream's unit, as all here
-    before: int | None = None
+def may_skip(form: str) -> bool:
+    """Tell whether the clock of a source may be set forward, by ffprobe's name of its format."""
+    return not _SKIPPING.isdisjoint(form.split(","))
+
+
+def goes_on(sound: Survey, picture: Survey) -> bool:
+    """Tell whether a sound goes on where a picture's clock seems to jump: it only stood still."""
+    if sound.jumps or sound.end_s is None or picture.end_s is None:
+        return False
+    return sound.end_s > picture.end_s - JUMP_S
+
+
+def survey(
+    packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction, *, skips: bool = True
+) -> Survey:
+    """Sum packets up; `frame_s` is how long a frame lasts where a packet doesn't say.
+
+    `skips` tells that a clock may have been set forward, so that a long gap is none.
+    """
+    tally = _Tally(time_base, frame_s / time_base, skips)
     for packet in packets:
-        count += packet.is_shown
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        lasts = packet.duration or frame
-        if stamp is not None and packet.is_shown:
-            end = Fraction(stamp + lasts) if end is None else max(end, Fraction(stamp + lasts))
-        if stamp is not None:
-            longest_gop = max(longest_gop, stamp - key) if key is not None else 0
-            key = stamp if packet.is_key or key is None else key
-        step = _step(packet, before) or frame
-        if before is not None and _is_jump(step * time_base):
-            jumps, step = jumps + 1, frame
-        if before is None:
-            step = Fraction(lasts)
-        length, longest = length + step, max(longest, Fraction(step))
-        before = packet.dts if packet.dts is not None else before
+        tally.add(packet)
     return Survey(
-        count,
-        None if end is None else end * time_base,
-        length * time_base,
-        longest * time_base,
-        jumps,
-        longest_gop * time_base,
+        tally.count,
+        None if tally.end is None else tally.end * time_base,
+        tally.length * time_base,
+        tally.longest_gap * time_base,
+        tally.jumps,
+        None if tally.last is None else tally.last * time_base,
+        tally.longest_gop * time_base,
     )
+
+
+@dataclass
+class _Tally:
+    """Sums of packets, in the stream's unit."""
+
+    time_base: Fraction
+    frame: Fraction
+    skips: bool
+    count: int = 0
+    end: Fraction | None = None
+    last: int | None = None
+    length: Fraction = Fraction(0)
+    longest_gap: Fraction = Fraction(0)
+    jumps: int = 0
+    longest_gop: int = 0
+    _key: int | None = None
+    _before: int | None = None
+
+    def add(self, packet: Packet) -> None:
+        self.count += packet.is_shown
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None:
+            self._place(packet, stamp)
+        self._go_on(packet)
+
+    def _place(self, packet: Packet, stamp: int) -> None:
+        """Note where a packet lies."""
+        if packet.is_shown:
+            end = Fraction(stamp + (packet.duration or self.frame))
+            self.end = end if self.end is None else max(self.end, end)
+            self.last = stamp if self.last is None else max(self.last, stamp)
+        if self._key is not None:
+            self.longest_gop = max(self.longest_gop, stamp - self._key)
+        if packet.is_key or self._key is None:
+            self._key = stamp
+
+    def _go_on(self, packet: Packet) -> None:
+        """Add the time since the packet before."""
+        step = _step(packet, self._before) or self.frame
+        if self._before is None:
+            step = Fraction(packet.duration or self.frame)
+        elif _is_jump(step * self.time_base, skips=self.skips):
+            self.jumps, step = self.jumps + 1, self.frame
+        self.length, self.longest_gap = self.length + step, max(self.longest_gap, Fraction(step))
+        if packet.dts is not None:
+            self._before = packet.dts
 
 
 def _step(packet: Packet, before: int | None) -> Fraction | None:
@@ -89,8 +140,8 @@ def _step(packet: Packet, before: int | None) -> Fraction | None:
     return Fraction(packet.dts - before)
 
 
-def _is_jump(step_s: Fraction) -> bool:
-    return step_s > JUMP_S or step_s < -BACK_S
+def _is_jump(step_s: Fraction, *, skips: bool) -> bool:
+    return (skips and step_s > JUMP_S) or step_s < -BACK_S
 
 
 def _number(text: str) -> int | None:

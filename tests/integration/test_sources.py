@@ -234,6 +234,23 @@ def test_a_sound_that_goes_on_is_kept_where_only_the_whole_file_has_a_length(
     assert abs(plan_.duration_s - 12) < 0.1
 
 
+@pytest.mark.parametrize("ending", ["avi", "flv", "wmv", "ts", "mp4"])
+def test_a_picture_that_stands_still_for_long_is_whole_and_keeps_its_sound(
+    ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"still.{ending}"
+    sources.run(
+        *("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=12"),
+        *("-f", "lavfi", "-i", "sine=frequency=440:duration=24:sample_rate=44100"),
+        *("-vf", "setpts='if(gte(T,8),PTS+12/TB,PTS)'", "-fps_mode", "vfr"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac", path),
+    )
+    found, made, frames, lost = encode(path)
+    assert (found.warnings, found.has_jumps, lost) == ((), False, 0)
+    assert abs(made.duration_s - 24) < 0.2
+    assert frames == made.frames
+
+
 def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path) -> None:
     body, path = whole(tmp_path), tmp_path / "source"
     path.write_bytes(body[: len(body) * 7 // 10])

@@ -96,5 +96,11 @@ def test_a_clock_that_jumps_counts_as_going_on() -> None:
     assert (found.jumps, found.length_s) == (2, 200 * MS)
 
 
+def test_a_clock_that_can_only_go_on_has_a_gap_where_it_goes_on_late() -> None:
+    lines = ("0,0,40,K__", "40,40,40,___", "60000,60000,40,K__")
+    found = packets.survey(packets.read(lines), MS, FRAME_S, skips=False)
+    assert (found.jumps, found.longest_gap_s, found.length_s) == (0, 59_960 * MS, 60_040 * MS)
+
+
 def test_the_longest_gap_is_found() -> None:
     assert survey("0,0,40,K__", "5000,5000,40,___").longest_gap_s == 5
