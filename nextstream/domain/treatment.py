@@ -44,6 +44,7 @@ _PRIMARIES = {
     ]
 }
 
+_HLG = "arib-std-b67"
 _NOMINAL_PEAK = 100  # the brightness, in cd/m2, that the tone curve takes as 1
 # 1000 cd/m2, as nearly all are mastered for. Said, since without metadata ffmpeg takes 10,000,
 # and everything becomes dark; and so that it is the same in every chunk.
@@ -169,9 +170,11 @@ def _tone_map(color: Color, width: int, height: int) -> list[Step]:
         "pin": color.primaries or "bt2020",
         "rin": "full" if color.is_full_range else "limited",
     }
+    # HLG's system gamma is of red, green and blue together: approximated it is of each apart.
+    approximate = int(color.transfer != _HLG)
     return [
         ("zscale", {"w": width, "h": height, **given}),
-        ("zscale", {"t": "linear", "npl": _NOMINAL_PEAK, **given}),
+        ("zscale", {"t": "linear", "npl": _NOMINAL_PEAK, "agamma": approximate, **given}),
         ("format", {"pix_fmts": "gbrpf32le"}),
         ("zscale", {"p": "bt709"}),
         ("tonemap", {"tonemap": "hable", "desat": 0, "peak": _PEAK}),
