@@ -63,14 +63,14 @@ def treat(path: Path) -> dict[str, tuple[int, int, int]]:
         cmd=[sources.tools().ffmpeg, "-y", "-nostdin", "-loglevel", "error", "-copyts"]
     )
     sources.run(*command[5:])
-    width, picture = SIDE * len(PATCHES), raw.read_bytes()
-    chroma, half = width * SIDE, width // 2
-    places = {name: SIDE * n + SIDE // 2 for n, name in enumerate(PATCHES)}
+    width, height, picture = rungs[0].width, rungs[0].height, raw.read_bytes()
+    chroma, half, side = width * height, width // 2, width / len(PATCHES)
+    places = {name: int(side * (n + 0.5)) for n, name in enumerate(PATCHES)}
     return {
         name: (
-            picture[SIDE // 2 * width + x],
-            picture[chroma + SIDE // 4 * half + x // 2],
-            picture[chroma + half * SIDE // 2 + SIDE // 4 * half + x // 2],
+            picture[height // 2 * width + x],
+            picture[chroma + height // 4 * half + x // 2],
+            picture[chroma + half * height // 2 + height // 4 * half + x // 2],
         )
         for name, x in places.items()
     }

@@ -11,7 +11,7 @@ from typing import Any
 from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import damage, packets, probe, seeking, treatment, trial
+from nextstream.domain import colors, damage, packets, probe, seeking, trial
 from nextstream.domain.packets import Survey
 from nextstream.domain.treatment import HOLD_S
 from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
@@ -85,7 +85,7 @@ class Prober:
         if info.video is None:
             return info
         able = self.tools.can_map_tones()
-        color, cautions = treatment.settle_color(info.video, can_map_tones=able)
+        color, cautions = colors.settle(info.video, has_zscale=able)
         video = replace(info.video, color=color)
         return replace(info, video=video, warnings=(*info.warnings, *cautions))
 

@@ -9,6 +9,7 @@ from typing import Any
 import ffmpeg
 
 from nextstream.domain import codecs, reading, storyboard, treatment
+from nextstream.domain.colors import Step
 from nextstream.domain.plan import Piece, Plan, Rung, Voice
 from nextstream.domain.storyboard import Sheet
 
@@ -58,7 +59,7 @@ def _on_grid(frames: Any, plan: Plan, piece: Piece) -> Any:
     )
 
 
-def _once(plan: Plan, piece: Piece) -> list[treatment.Step]:
+def _once(plan: Plan, piece: Piece) -> list[Step]:
     if plan.picture is None:
         return []
     rung = _largest(plan, piece)
@@ -69,7 +70,7 @@ def _largest(plan: Plan, piece: Piece) -> Rung:
     return max((r for r in plan.rungs if r.name in piece.rungs), key=lambda r: r.width * r.height)
 
 
-def _treat(stream: Any, steps: Iterable[treatment.Step]) -> Any:
+def _treat(stream: Any, steps: Iterable[Step]) -> Any:
     for name, options in steps:
         stream = stream.filter(name, **options)
     return stream

@@ -19,6 +19,7 @@ VARIABLE_UP_TO = Fraction(5, 2)  # a phone's 30 may average 12 in the dark
 
 # Streams of pictures that are not the film: covers, layers for other streams, thumbnails.
 _NO_FILM = ("attached_pic", "dependent", "timed_thumbnails", "multilayer")
+_DOLBY_ALONE = (5, 10)  # the profiles that may have no base that others can show
 _FIELDS = {"tt": "tff", "bt": "tff", "bb": "bff", "tb": "bff"}  # the second letter is shown first
 
 
@@ -122,13 +123,20 @@ def _color(stream: Stream) -> Color:
         name: re.sub("unknown|reserved|unspecified", "", stream.get(f"color_{key}", ""))
         for name, key in (("primaries", "primaries"), ("transfer", "transfer"), ("matrix", "space"))
     }
-    # The formats with a J are full range whatever else is said.
-    full = stream.get("color_range") == "pc" or stream.get("pix_fmt", "").startswith("yuvj")
     return Color(
         **known,
-        is_full_range=full,
-        dolby_profile=next((side["dv_profile"] for side in sides if "dv_profile" in side), 0),
+        is_full_range=_is_full_range(stream),
+        is_dolby_alone=any(
+            side.get("dv_profile") in _DOLBY_ALONE and not side.get("dv_bl_signal_compatibility_id")
+            for side in sides
+        ),
     )
+
+
+def _is_full_range(stream: Stream) -> bool:
+    form, said = stream.get("pix_fmt", ""), stream.get("color_range")
+    # The formats with a J are full range whatever else is said; grey is where nothing is.
+    return said == "pc" or form.startswith("yuvj") or (form.startswith("gray") and said != "tv")
 
 
 def _rate(stream: Stream) -> Fraction:

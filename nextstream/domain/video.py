@@ -67,14 +67,14 @@ HELD_S = Fraction(1)  # a sound that ends later than the picture is played to it
 class Color:
     """What a picture's numbers mean, in ffmpeg's names; empty where the source doesn't say.
 
-    `dolby_profile` is that of Dolby Vision, 0 for none.
+    `is_dolby_alone` tells Dolby Vision whose base is neither SDR, HDR10 nor HLG.
     """
 
     primaries: str = ""
     transfer: str = ""
     matrix: str = ""
     is_full_range: bool = False
-    dolby_profile: int = 0
+    is_dolby_alone: bool = False
 
     @property
     def is_hdr(self) -> bool:

@@ -146,6 +146,45 @@ def test_colours_are_the_same_whatever_matrix_and_range_they_come_in(
     ].hex()
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "zscale=m=ycgco:r=limited,format=yuv444p",
+        "zscale=m=bt2020c:p=bt2020:r=limited,format=yuv444p10",
+        "zscale=t=log100:m=bt709:r=limited,format=yuv444p10",
+        "format=gbrpf32,zscale=t=linear,format=gbrpf32",
+        "zscale=m=bt709:r=limited,format=yuva444p,setparams=colorspace=unknown",  # HD, with alpha
+        "zscale=m=bt709:r=limited,format=yuv444p,setparams=colorspace=ipt-c2",  # what no filter knows
+    ],
+)
+def test_colours_of_rare_kinds_are_made_bt709(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / ("some.nut" if "f32" in kind else "some.mkv")
+    told = "setparams=color_primaries=bt709:color_trc=iec61966-2-1:colorspace=gbr:range=pc"
+    shown = kind if "linear" in kind else kind.replace("zscale=", "setparams=color_trc=bt709,zscale=", 1)
+    sources.run(
+        *("-f", "lavfi", "-i", "color=0xC83C1E:s=960x600:r=25:d=0.2,format=gbrp", "-vf"),
+        *(f"{told},{shown}", "-c:v", "ffv1" if "f32" not in kind else "rawvideo", path),
+    )
+    width, height, raw = first_picture(path, tmp_path)
+    at = 3 * (height // 2 * width + width // 2)
+    assert all(abs(a - b) <= 8 for a, b in zip(raw[at : at + 3], (0xC8, 0x3C, 0x1E), strict=True)), raw[
+        at : at + 3
+    ].hex()
+
+
+@pytest.mark.parametrize("told", ["limited", "full"])
+def test_grey_is_of_the_range_it_says(told: str, tmp_path: Path) -> None:
+    path, raw = tmp_path / "some.mp4", tmp_path / "grey.raw"
+    raw.write_bytes(bytes([16]) * 160 * 120)
+    sources.run(
+        *("-f", "rawvideo", "-pix_fmt", "gray", "-s", "160x120", "-r", "25", "-i", raw),
+        *("-c:v", "libx265", "-x265-params", f"lossless=1:range={told}:log-level=error"),
+        *("-color_range", {"limited": "tv", "full": "pc"}[told], path),
+    )
+    black = first_picture(path, tmp_path)[2][0]
+    assert abs(black - {"limited": 0, "full": 16}[told]) <= 2
+
+
 @pytest.mark.parametrize("fields", ["tff", "bff"])
 def test_untagged_fields_are_found_and_shown_one_by_one(fields: str, tmp_path: Path) -> None:
     path = sources.interlaced(tmp_path / "some.mp4", seconds=3, fields=fields, tagged=False)

@@ -162,3 +162,15 @@ def test_each_kind_of_source_that_cannot_be_played_has_its_own_error(
 )
 def test_what_ffprobe_says_becomes_an_error_of_ours(words: str, error: type[Exception]) -> None:
     assert type(probe.explain(words)) is error
+
+
+@pytest.mark.parametrize(
+    ("profile", "compatible", "alone"),
+    [(5, 0, True), (10, 0, True), (8, 1, False), (10, 4, False), (7, 0, False)],
+)
+def test_dolby_vision_is_alone_where_its_base_is_no_other_picture(
+    profile: int, compatible: int, alone: bool
+) -> None:
+    side = {"dv_profile": profile, "dv_bl_signal_compatibility_id": compatible}
+    found = tracks.video(stream(side_data_list=[side]), ZERO, ZERO)
+    assert found.color.is_dolby_alone is alone
