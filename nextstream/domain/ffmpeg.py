@@ -138,9 +138,12 @@ def audio_command(binary: str, source: str, plan: Plan, voice: Voice) -> list[st
 
 def sound_of(source: str, plan: Plan, voice: Voice) -> Any:
     """Give a whole audio track as a stream of ffmpeg-python, as long as the picture is."""
-    sound = ffmpeg.input(reading.name_input(source), **_seek(plan, Fraction(0)))
+    inputs = ffmpeg.input(reading.name_input(source), **_seek(plan, Fraction(0)))
+    sound = inputs[str(voice.source_index)]
+    if voice.mix:
+        sound = sound.filter("pan", args=voice.mix)
     return (
-        sound[str(voice.source_index)]
+        sound
         # Gaps are filled, and the track starts where the picture does.
         .filter("aresample", 48000, **{"async": 1}, first_pts=0, **_following(plan))
         .filter("aformat", channel_layouts="stereo" if voice.channels == 2 else "5.1")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from nextstream.domain import levels
+from nextstream.domain import levels, mixing
 from nextstream.domain.plan import Rung, Voice
 from nextstream.domain.video import AudioTrack, Rendition, VideoTrack
 
@@ -117,6 +117,7 @@ def voices(tracks: Sequence[AudioTrack]) -> tuple[Voice, ...]:
             track.title,
             track.purpose,
             track.is_default,
+            mix=mixing.stereo(track.layout, track.channels),
         )
         for n, track in enumerate(tracks)
     )
@@ -129,7 +130,7 @@ def voices(tracks: Sequence[AudioTrack]) -> tuple[Voice, ...]:
             twin=voice.name,
         )
         for voice, track in zip(stereo, tracks, strict=True)
-        if track.channels >= SURROUND_CHANNELS
+        if track.channels >= SURROUND_CHANNELS and not voice.mix
     )
     return stereo + surround
 

@@ -42,7 +42,8 @@ class Rung:
 class Voice:
     """One audio track as it is encoded: `source_index` is the stream in the source.
 
-    `twin` names the stereo voice of the same track, where this is its surround sound.
+    `twin` names the stereo voice of the same track, where this is its surround sound. `mix` is how
+    mixing.stereo has its channels mixed, or empty where ffmpeg knows.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Voice:
     purpose: Purpose = Purpose.MAIN
     is_default: bool = False
     twin: str = ""
+    mix: str = ""
 
 
 @dataclass(frozen=True)

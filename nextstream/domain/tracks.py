@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import atan2, degrees
 from typing import Any
 
-from nextstream.domain import markings
+from nextstream.domain import markings, mixing
 from nextstream.domain.video import AudioTrack, Color, VideoTrack
 
 Stream = Mapping[str, Any]
@@ -35,8 +35,10 @@ def is_part(stream: Stream) -> bool:
 
 
 def is_sound(stream: Stream) -> bool:
-    """Tell a stream of sound that says how it sounds."""
-    return stream.get("codec_type") == "audio" and int(stream.get("sample_rate") or 0) > 0
+    """Tell a stream of sound that says how it sounds, and has no more channels than ffmpeg can mix."""
+    if stream.get("codec_type") != "audio" or int(stream.get("channels") or 0) > mixing.MAX_CHANNELS:
+        return False
+    return int(stream.get("sample_rate") or 0) > 0
 
 
 def video(stream: Stream, start_s: Fraction, duration_s: Fraction) -> VideoTrack:

@@ -230,6 +230,27 @@ def test_a_picture_that_changes_its_size_goes_on(tmp_path: Path) -> None:
     assert frames == 150
 
 
+@pytest.mark.parametrize(
+    ("layout", "ending"),
+    [("FL+FC", "mov"), ("SL+SR", "wav"), ("FL+FR+FC+LFE+BL", "wav"), ("9 channels", "wav")],
+)
+def test_channels_that_ffmpeg_cannot_mix_become_stereo(layout: str, ending: str, tmp_path: Path) -> None:
+    source, channels = tmp_path / f"some.{ending}", ("-ch_layout", layout)
+    if layout == "9 channels":
+        channels = ("-ac", "9")
+    sources.run(
+        *("-f", "s16le", "-ar", "48000", *channels, "-t", "0.5", "-i", "/dev/urandom"),
+        *("-c:a", "pcm_s16le", source),
+    )
+    made = make_plan(probe(source))
+    film = b"".join(FfmpegEncoder(Settings()).encode_audio(str(source), made, made.voices[0]))
+    (tmp_path / "made.mp4").write_bytes(film)
+    raw = tmp_path / "made.raw"
+    sources.run("-i", tmp_path / "made.mp4", "-f", "s16le", "-t", "0.25", raw)
+    assert raw.stat().st_size == 12_000 * 2 * 2
+    assert max(raw.read_bytes()) > 0
+
+
 def test_a_sound_that_goes_on_holds_the_last_picture(tmp_path: Path) -> None:
     path = sources.steady(tmp_path / "long.mp4", seconds=20, rate="25", picture_s=4)
     _, made, frames, lost = encode(path)

@@ -138,6 +138,7 @@ def test_a_sound_ends_where_its_header_says_in_mp4_and_in_matroska() -> None:
     [
         ([stream(codec_tag_string="encv"), sound(codec_tag_string="enca")], SourceEncrypted),
         ([sound() | {"codec_name": "ac4"}], SourceUnsupported),
+        ([sound() | {"channels": 65}], SourceUnsupported),
         ([{"index": 0, "codec_tag_string": "-"}], SourceUnsupported),
         ([{"index": 0, "codec_type": "subtitle", "codec_name": "ttml"}], SourceNotVideo),
         ([], SourceNotVideo),
