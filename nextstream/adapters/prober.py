@@ -44,6 +44,9 @@ class Prober:
         if damage.may_end_with_sound(info, measured) and not probe.has_length(found, track.index):
             measured = self._hear(info, measured, found)
             info = damage.promise_by_sound(info, measured)
+        if damage.may_end_with_text(info, measured) and not probe.has_length(found, track.index):
+            info = damage.promise_by_text(info, measured, self._last_text_s(found))
+            measured = replace(measured, duration_s=min(measured.duration_s, info.duration_s))
         return self._check_seek(damage.judge(measured, info), survey)
 
     def _try(self, info: SourceInfo) -> SourceInfo:
@@ -132,6 +135,15 @@ class Prober:
         if video and video.is_still:
             video = replace(video, end_s=max(video.end_s, *(t.end_s for t in audio if t.end_s)))
         return replace(measured, video=video, audio=audio)
+
+    def _last_text_s(self, found: Mapping[str, Any]) -> Fraction:
+        """Give when the last subtitles of any kind end on the source's clock; 0 where there are none."""
+        if (index := probe.first_text(found)) is None:
+            return Fraction(0)
+        command = probe.packets_command(self.tools.ffprobe, self.source, probe.ALL_TEXTS)
+        lines = processes.listen(command, LISTING)
+        base = probe.parse_time_base(found, index)
+        return packets.survey(packets.read(lines), base, Fraction(0)).end_s or Fraction(0)
 
     def _check_seek(self, info: SourceInfo, survey: Survey) -> SourceInfo:
         """Find whether decoding can begin before any frame, or only at the beginning."""

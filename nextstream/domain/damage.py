@@ -77,6 +77,19 @@ def promise_by_sound(promised: SourceInfo, info: SourceInfo) -> SourceInfo:
     return replace(promised, video=replace(promised.video, end_s=info.video.end_s))
 
 
+def may_end_with_text(promised: SourceInfo, info: SourceInfo) -> bool:
+    """Tell whether what seems to be missing of a source may be no more than subtitles that stay on."""
+    is_still = info.video is not None and info.video.is_still
+    return not (is_still or info.has_jumps) and ends_early(promised, _end_s(info))
+
+
+def promise_by_text(promised: SourceInfo, info: SourceInfo, latest_s: Fraction) -> SourceInfo:
+    """Give what was promised, no more than there is where subtitles, which end then, keep it."""
+    if ends_early(replace(promised, video=None), latest_s):
+        return promised
+    return replace(promised, video=info.video, duration_s=info.shown_to_s - info.start_s)
+
+
 def is_sparse(info: SourceInfo) -> bool:
     """Tell whether a source has too few bytes for its time, so that gaps have to be looked for."""
     return info.size_bytes * 8 < info.duration_s * SPARSE_BPS
@@ -87,7 +100,7 @@ def judge(info: SourceInfo, promised: SourceInfo) -> SourceInfo:
     if info.video and info.video.is_still:
         return info
     start_s, promised_s = _promised(promised)
-    end_s = info.video.end_s if info.video else info.start_s + info.duration_s
+    end_s = _end_s(info)
     if not ends_early(promised, end_s):
         return info
     return note(info, start_s + promised_s - end_s, promised_s)
@@ -113,6 +126,10 @@ def left_out(
     if len(audio) < len(info.audio):
         cautions.append(Caution("sound_left_out", "A sound track can't be decoded and was left out."))
     return (*info.warnings, *cautions)
+
+
+def _end_s(info: SourceInfo) -> Fraction:
+    return info.video.end_s if info.video else info.start_s + info.duration_s
 
 
 def _promised(info: SourceInfo) -> tuple[Fraction, Fraction]:

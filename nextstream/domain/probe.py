@@ -25,6 +25,8 @@ _ENDS = frozenset({"matroska", "webm", "asf"})
 # Of which ffprobe says the file's duration again as each stream's, which says nothing of the stream.
 _WITHOUT_LENGTHS = frozenset({"asf"})
 
+ALL_TEXTS = "s"  # of packets_command: the subtitles of all streams, which have one clock in Matroska
+
 # What ffprobe says of a source that it can't read, and what that means to its owner.
 _WORDS: tuple[tuple[str, type[MediaError]], ...] = (
     ("exceeds max_streams", SourceTooManyStreams),
@@ -45,8 +47,13 @@ def command(binary: str, source: str) -> list[str]:
     return [*_calling(binary), *shown, "-i", reading.name_input(source)]
 
 
-def packets_command(binary: str, source: str, index: int, from_s: float | None = None) -> list[str]:
-    """Build the ffprobe call that lists a stream's packets for `packets.read`, all or from a time on."""
+def packets_command(
+    binary: str, source: str, index: int | str, from_s: float | None = None
+) -> list[str]:
+    """Build the ffprobe call that lists a stream's packets for `packets.read`, all or from a time on.
+
+    `index` may be ALL_TEXTS.
+    """
     interval = () if from_s is None else ("-read_intervals", f"{max(0.0, from_s):.3f}%")
     return [
         *_calling(binary),
@@ -117,6 +124,11 @@ def _length_s(duration_s: Fraction, start_s: Fraction, formats: str) -> Fraction
 def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:
     """Give the unit of a stream's timestamps in seconds."""
     return next(Fraction(s["time_base"]) for s in found["streams"] if s["index"] == index)
+
+
+def first_text(found: Mapping[str, Any]) -> int | None:
+    """Give the index of the first stream of subtitles, be they text or pictures."""
+    return next((s["index"] for s in found["streams"] if s.get("codec_type") == "subtitle"), None)
 
 
 def has_length(found: Mapping[str, Any], index: int) -> bool:

@@ -311,6 +311,25 @@ def test_a_picture_that_stands_still_for_long_is_whole_and_keeps_its_sound(
     assert frames == made.frames
 
 
+@pytest.mark.parametrize("picture", [("-map", "0:v"), ()])
+def test_subtitles_that_stay_on_after_the_end_are_no_part_of_its_length(
+    picture: tuple[str, ...], tmp_path: Path
+) -> None:
+    texts, path = tmp_path / "late.srt", tmp_path / "late.mkv"
+    texts.write_text("1\n00:00:03,500 --> 00:01:00,000\nThe end?\n")
+    made = sources.steady(tmp_path / "made.mp4", seconds=4)
+    sources.run(
+        "-i", made, "-i", texts, *picture, "-map", "0:a", "-map", "1", "-c", "copy", "-c:s", "srt", path
+    )
+    found = probe(path)
+    assert found.warnings == ()
+    assert abs(found.duration_s - 4) < 0.1
+    body = path.read_bytes()
+    path.write_bytes(body[: len(body) * 3 // 10])
+    with pytest.raises(SourceTruncated):
+        probe(path)
+
+
 def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path) -> None:
     body, path = whole(tmp_path), tmp_path / "source"
     path.write_bytes(body[: len(body) * 7 // 10])
