@@ -164,6 +164,30 @@ def rich(
     return path
 
 
+def bare_webvtt(path: Path) -> Path:
+    """Make Matroska with WebVTT as its specification has it, which ffmpeg can't write.
+
+    Another text's codec and header are replaced in place, so each cue is a line of SubStation Alpha.
+    """
+    subtitles = path.with_suffix(".srt")
+    subtitles.write_text("1\n00:00:00,500 --> 00:00:01,500\nHello\n")
+    run(
+        *("-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=2", "-i", subtitles),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:s", "ass"),
+        *("-metadata:s:s:0", "language=ger", "-write_crc32", "0", path),
+    )
+    made = path.read_bytes()
+    private = made.index(b"[Script Info]")
+    size = int.from_bytes(made[private - 2 : private]) - 0x4000  # RFC 8794, 4: in two bytes
+    name, header = b"S_TEXT/WEBVTT", b"WEBVTT"
+    spare = len(name) - len(b"S_TEXT/ASS")
+    short = (0x4000 + size - spare).to_bytes(2) + header.ljust(size - spare, b"\n")
+    made = made[: private - 2] + short + made[private + size :]
+    old = b"\x86\x8aS_TEXT/ASS"
+    path.write_bytes(made.replace(old, b"\x86" + bytes([0x80 + len(name)]) + name))
+    return path
+
+
 def count_frames(path: Path | str) -> int:
     """Count the frames ffmpeg decodes of the first video track."""
     listed = run("-i", path, "-map", "0:v:0", "-f", "framemd5", "-")

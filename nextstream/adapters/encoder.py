@@ -94,7 +94,7 @@ class FfmpegEncoder:
             limits = replace(limits, stall_s=limits.wall_s)  # an hour may pass without a word
             processes.run(command, "out_time_us", lambda _: report(0), limits)
             for text in plan.texts:
-                path = Path(folder, f"{text.name}.vtt")
+                path = Path(folder, text.name)
                 if path.exists() and path.stat().st_size <= captions.MAX_BYTES:
                     yield EncodedPiece(text.name, path.read_bytes())
 

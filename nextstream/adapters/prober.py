@@ -11,7 +11,7 @@ from typing import Any
 from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import colors, damage, packets, probe, seeking, trial
+from nextstream.domain import colors, damage, markings, packets, probe, seeking, trial
 from nextstream.domain.packets import Survey
 from nextstream.domain.treatment import HOLD_S
 from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
@@ -33,7 +33,7 @@ class Prober:
 
         Raises a MediaError that tells its owner why it can't become a video.
         """
-        found = processes.ask(probe.command(self.tools.ffprobe, self.source))
+        found = self._ask()
         info = replace(probe.parse(found, self.tools.decodable()), size_bytes=size_bytes)
         info = self._settle_color(self._detect_fields(self._try(info)))
         track = info.video or info.audio[0]
@@ -48,6 +48,13 @@ class Prober:
             info = damage.promise_by_text(info, measured, self._last_text_s(found))
             measured = replace(measured, duration_s=min(measured.duration_s, info.duration_s))
         return self._check_seek(damage.judge(measured, info), survey)
+
+    def _ask(self) -> Mapping[str, Any]:
+        found = processes.ask(probe.command(self.tools.ffprobe, self.source))
+        if not markings.has_unnamed(found.get("streams", [])):
+            return found
+        headers = processes.ask(probe.headers_command(self.tools.ffprobe, self.source))
+        return probe.add_headers(found, headers)
 
     def _try(self, info: SourceInfo) -> SourceInfo:
         """Leave out tracks that don't decode; raises SourceEmpty where none is left."""

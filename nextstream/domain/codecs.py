@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from nextstream.domain import levels
-from nextstream.domain.plan import Plan, Rung, Voice
+from nextstream.domain.markings import BARE_WEBVTT
+from nextstream.domain.plan import Plan, Rung, Text, Voice
 
 
 def video_options(plan: Plan, rung: Rung, threads: int) -> dict[str, Any]:
@@ -96,12 +98,26 @@ def picture_options(form: str) -> dict[str, Any]:
     }
 
 
+# What comes out as it is, and in which format; all else becomes WebVTT.
+_TEXTS = {
+    "webvtt": ("copy", "webvtt"),  # decoded, it would lose where its cues stand
+    BARE_WEBVTT: ("copy", "srt"),  # which gives a block its time, and leaves its text alone
+}
+
+
+def text_input(texts: Sequence[Text]) -> dict[str, str]:
+    """Give the input options of subtitles: a name for those that ffmpeg has none for."""
+    bare = (text.source_index for text in texts if text.codec == BARE_WEBVTT)
+    # As WebVTT, ffmpeg would take it for WebM's, whose blocks begin with an id and a place.
+    return {f"codec:{index}": "subrip" for index in bare}
+
+
 def text_options(codec: str) -> dict[str, Any]:
-    """Give the output options of a track of subtitles, which becomes WebVTT."""
+    """Give the output options of a track of subtitles, as captions.read takes it."""
+    made, form = _TEXTS.get(codec, ("webvtt", "webvtt"))
     return {
-        # WebVTT stays as it is: decoded, it would lose where its cues stand.
-        "c:s": "copy" if codec == "webvtt" else "webvtt",
-        "format": "webvtt",
+        "c:s": made,
+        "format": form,
         "map_metadata": -1,  # as for pictures
         "map_chapters": -1,
         "avoid_negative_ts": "disabled",  # times are the source's own; captions.shift moves them

@@ -171,15 +171,16 @@ def picture_command(
 
 
 def text_command(binary: str, source: str, plan: Plan, folder: str) -> list[str]:
-    """Build the ffmpeg call that takes all subtitles out of a source, `{folder}/{text.name}.vtt`.
+    """Build the ffmpeg call that takes all subtitles out of a source, `{folder}/{text.name}`.
 
     Their times are the source's own, so that none is below 0, which WebVTT can't say.
     """
-    tracks = ffmpeg.input(reading.name_input(source), **reading.OPTIONS)
+    options = reading.OPTIONS | codecs.text_input(plan.texts)
+    tracks = ffmpeg.input(reading.name_input(source), **options)
     outputs = [
         ffmpeg.output(
             tracks[str(text.source_index)],
-            f"file:{folder}/{text.name}.vtt",
+            f"file:{folder}/{text.name}",
             **codecs.text_options(text.codec),
         )
         for text in plan.texts

@@ -11,7 +11,11 @@ from nextstream.domain.video import Chapter, Purpose, TextTrack
 
 # Subtitles made of characters, which ffmpeg can give as WebVTT. Pictures (PGS, DVB, DVD) are not,
 # and CEA-608 in a video stream is dropped: manifests say CLOSED-CAPTIONS=NONE.
-TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
+TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "webvtt_bare"})
+# WebVTT as the Matroska specification has it (S_TEXT/WEBVTT, by mkvmerge), which ffmpeg has no name for:
+# blocks of cue text alone. It is told by its header, which is the track's private data.
+BARE_WEBVTT = "webvtt_bare"
+_HEADER = b"WEBVTT".hex()
 TEXTS_MAX = 64
 CHAPTERS_MAX = 1000
 TITLE_MAX = 200  # characters
@@ -27,19 +31,32 @@ _PURPOSES = {
 }
 
 
+def is_text(stream: Mapping[str, Any]) -> bool:
+    """Tell subtitles, be they text or pictures."""
+    return stream.get("codec_type") == "subtitle"
+
+
+def has_unnamed(streams: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether there are subtitles that ffmpeg has no name for."""
+    return any(is_text(stream) and "codec_name" not in stream for stream in streams)
+
+
+def _named(stream: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give subtitles with the name of their codec where only their `extradata`, a dump, has it."""
+    dump = "".join(stream.get("extradata", "").partition(":")[2].split()[:3])
+    return {"codec_name": BARE_WEBVTT, **stream} if dump == _HEADER else stream
+
+
 def purpose(stream: Mapping[str, Any]) -> Purpose:
     """Read whom a track is for from its disposition flags."""
     flags = stream.get("disposition", {})
     found = next((each for name, each in _PURPOSES.items() if flags.get(name)), Purpose.MAIN)
-    is_text = stream.get("codec_type") == "subtitle"
-    return Purpose.CAPTIONS if is_text and found is Purpose.CLARITY else found
+    return Purpose.CAPTIONS if is_text(stream) and found is Purpose.CLARITY else found
 
 
 def texts(streams: Sequence[Mapping[str, Any]]) -> tuple[TextTrack, ...]:
     """Give the subtitles that can become WebVTT, up to TEXTS_MAX."""
-    found = [
-        s for s in streams if s.get("codec_type") == "subtitle" and s.get("codec_name") in TEXT_CODECS
-    ]
+    found = [s for s in map(_named, streams) if is_text(s) and s.get("codec_name") in TEXT_CODECS]
     return tuple(
         TextTrack(
             index=stream["index"],

@@ -47,6 +47,18 @@ def command(binary: str, source: str) -> list[str]:
     return [*_calling(binary), *shown, "-i", reading.name_input(source)]
 
 
+def headers_command(binary: str, source: str) -> list[str]:
+    """Build the ffprobe call that shows what subtitles have as their header, for `add_headers`."""
+    shown = ("-show_data", "-show_entries", "stream=index,extradata", "-of", "json")
+    return [*_calling(binary), "-select_streams", ALL_TEXTS, *shown, "-i", reading.name_input(source)]
+
+
+def add_headers(found: Mapping[str, Any], headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give what ffprobe says of a source, with the headers of its subtitles."""
+    known = {each["index"]: each for each in headers.get("streams", [])}
+    return {**found, "streams": [{**s, **known.get(s["index"], {})} for s in found["streams"]]}
+
+
 def packets_command(
     binary: str, source: str, index: int | str, from_s: float | None = None
 ) -> list[str]:
@@ -128,7 +140,7 @@ def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:
 
 def first_text(found: Mapping[str, Any]) -> int | None:
     """Give the index of the first stream of subtitles, be they text or pictures."""
-    return next((s["index"] for s in found["streams"] if s.get("codec_type") == "subtitle"), None)
+    return next((s["index"] for s in found["streams"] if markings.is_text(s)), None)
 
 
 def has_length(found: Mapping[str, Any], index: int) -> bool:

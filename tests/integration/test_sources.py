@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.server
 import random
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from nextstream.adapters.encoder import FfmpegEncoder
-from nextstream.domain import acceptance, fmp4, ladder, plan
+from nextstream.domain import acceptance, captions, fmp4, ladder, plan
 from nextstream.domain.plan import Kind, Plan
 from nextstream.domain.video import SourceInfo
 from nextstream.errors import SourceHasGap, SourceNotVideo, SourceTruncated, StorageUnavailable
@@ -328,6 +329,16 @@ def test_subtitles_that_stay_on_after_the_end_are_no_part_of_its_length(
     path.write_bytes(body[: len(body) * 3 // 10])
     with pytest.raises(SourceTruncated):
         probe(path)
+
+
+def test_webvtt_that_ffmpeg_has_no_name_for_is_read(tmp_path: Path) -> None:
+    path = sources.bare_webvtt(tmp_path / "bare.mkv")
+    found = probe(path)
+    made = make_plan(found)
+    (piece,) = FfmpegEncoder(Settings()).extract_texts(str(path), made, lambda _: None)
+    (cue,) = captions.read(piece.data)
+    assert (cue.start_s, cue.end_s, found.texts[0].language) == (Fraction(1, 2), Fraction(3, 2), "ger")
+    assert cue.text.endswith(",Hello")
 
 
 def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path) -> None:

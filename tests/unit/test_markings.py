@@ -40,6 +40,16 @@ def test_only_subtitles_made_of_text_are_taken_and_not_without_end() -> None:
     assert len(markings.texts([stream()] * 1000)) == markings.TEXTS_MAX
 
 
+def test_webvtt_without_a_name_is_told_by_its_header() -> None:
+    nameless = {"index": 4, "codec_type": "subtitle"}
+    dump = "\n00000000: 5745 4256 5454 0a0a 5354 594c 450a 3a3a  WEBVTT..STYLE.::\n"
+    other = "\n00000000: 3c3f 786d 6c20 7665 7273                 <?xml vers\n"
+    assert markings.has_unnamed([stream(), nameless])
+    assert not markings.has_unnamed([stream()])
+    found = markings.texts([nameless | {"extradata": dump}, nameless | {"extradata": other}, nameless])
+    assert found == (TextTrack(4, markings.BARE_WEBVTT),)
+
+
 def test_chapters_count_from_the_first_frame_and_have_a_name() -> None:
     found = [
         {"start_time": "0.000000", "end_time": "6.5", "tags": {"title": "In\ntro"}},
