@@ -47,7 +47,10 @@ class Prober:
         if damage.may_end_with_text(info, measured) and not probe.has_length(found, track.index):
             info = damage.promise_by_text(info, measured, self._last_text_s(found))
             measured = replace(measured, duration_s=min(measured.duration_s, info.duration_s))
-        return self._check_seek(damage.judge(measured, info), survey)
+        info = self._check_seek(damage.judge(measured, info), survey)
+        length_s = info.shown_to_s - info.shown_from_s
+        chapters = markings.chapters(found.get("chapters", []), info.shown_from_s, length_s)
+        return replace(info, chapters=chapters)
 
     def _ask(self) -> Mapping[str, Any]:
         found = processes.ask(probe.command(self.tools.ffprobe, self.source))

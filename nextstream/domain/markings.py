@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -69,9 +70,15 @@ def texts(streams: Sequence[Mapping[str, Any]]) -> tuple[TextTrack, ...]:
     )
 
 
-def chapters(found: Sequence[Mapping[str, Any]], origin_s: Fraction) -> tuple[Chapter, ...]:
-    """Give the chapters, up to CHAPTERS_MAX, in seconds since the first frame, at `origin_s`."""
-    return tuple(_chapter(each, n, origin_s) for n, each in enumerate(found[:CHAPTERS_MAX], start=1))
+def chapters(
+    found: Sequence[Mapping[str, Any]], origin_s: Fraction, length_s: Fraction
+) -> tuple[Chapter, ...]:
+    """Give the chapters, up to CHAPTERS_MAX, in seconds since the video's start, at `origin_s`.
+
+    None goes on after the video has ended, and none begins then.
+    """
+    every = (_chapter(each, n, origin_s) for n, each in enumerate(found[:CHAPTERS_MAX], start=1))
+    return tuple(replace(c, end_s=min(c.end_s, length_s)) for c in every if c.start_s < length_s)
 
 
 def _chapter(found: Mapping[str, Any], number: int, origin_s: Fraction) -> Chapter:

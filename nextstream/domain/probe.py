@@ -112,7 +112,6 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
         video=picture,
         audio=tuple(tracks.audio(s, start_s) for s in sounds),
         texts=markings.texts(streams),
-        chapters=markings.chapters(found.get("chapters", []), picture.start_s if picture else start_s),
         streams=len(streams),
         warnings=() if pictures or not videos else (_PART,),
         is_seekable=seeking.has_index(formats),

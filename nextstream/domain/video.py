@@ -145,7 +145,7 @@ class TextTrack:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A part of a source with a name, in seconds since its first frame."""
+    """A part of a source with a name, in seconds since the video's start."""
 
     start_s: Fraction
     end_s: Fraction

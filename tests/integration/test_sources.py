@@ -331,6 +331,19 @@ def test_subtitles_that_stay_on_after_the_end_are_no_part_of_its_length(
         probe(path)
 
 
+def test_chapters_count_from_a_sound_that_comes_before_the_picture(tmp_path: Path) -> None:
+    made, chapters = sources.steady(tmp_path / "made.mp4", seconds=4), tmp_path / "chapters.txt"
+    chapters.write_text(sources.CHAPTERS.replace("6000", "2000"))
+    path = tmp_path / "late.mkv"
+    sources.run(
+        *("-itsoffset", "1.5", "-i", made, "-i", made, "-i", chapters, "-map", "0:v", "-map", "1:a"),
+        *("-map_chapters", "2", "-c", "copy", path),
+    )
+    found = probe(path)
+    length_s = found.shown_to_s - found.shown_from_s
+    assert [(c.start_s, c.end_s) for c in found.chapters] == [(0, 2), (2, length_s)]
+
+
 def test_webvtt_that_ffmpeg_has_no_name_for_is_read(tmp_path: Path) -> None:
     path = sources.bare_webvtt(tmp_path / "bare.mkv")
     found = probe(path)

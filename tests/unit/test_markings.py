@@ -50,13 +50,20 @@ def test_webvtt_without_a_name_is_told_by_its_header() -> None:
     assert found == (TextTrack(4, markings.BARE_WEBVTT),)
 
 
+def test_chapters_lie_within_the_video() -> None:
+    times = [("0", "4"), ("4", "9"), ("9", "9"), ("100", "120")]
+    found = [{"start_time": start, "end_time": end} for start, end in times]
+    kept = markings.chapters(found, Fraction(1), Fraction(6))
+    assert [(chapter.start_s, chapter.end_s) for chapter in kept] == [(0, 3), (3, 6)]
+
+
 def test_chapters_count_from_the_first_frame_and_have_a_name() -> None:
     found = [
         {"start_time": "0.000000", "end_time": "6.5", "tags": {"title": "In\ntro"}},
         {"start_time": "6.500000", "end_time": "9.0"},
     ]
-    assert markings.chapters(found, Fraction(1)) == (
+    assert markings.chapters(found, Fraction(1), Fraction(60)) == (
         Chapter(Fraction(0), Fraction("5.5"), "In tro"),
         Chapter(Fraction("5.5"), Fraction(8), "Chapter 2"),
     )
-    assert len(markings.chapters(found * 1000, Fraction(0))) == markings.CHAPTERS_MAX
+    assert len(markings.chapters(found * 1000, Fraction(0), Fraction(60))) == markings.CHAPTERS_MAX
