@@ -68,7 +68,8 @@ class Prober:
             verdict = verdicts[track.index]
             return self._try_alone(info, track) if verdict is None else verdict
 
-        video = trial.fill(info.video, words) if info.video and decodes(info.video) else None
+        video = info.video if info.video and decodes(info.video) else None
+        video = trial.turn(trial.fill(video, words), words) if video else None
         video = video if video and video.width else None
         audio = tuple(track for track in info.audio if decodes(track))
         if not video and not audio:

@@ -29,7 +29,7 @@ def picture(source: str, plan: Plan, piece: Piece, threads: int) -> Any:
         reading.name_input(source),
         **_seek(plan, start_s),
         threads=threads,
-        noautorotate=None,  # it would turn fields before they are made frames
+        **_turning(plan),
         reinit_filter=0,  # a picture that changes its size goes on counting frames; scalers follow it
     )[str(plan.source_video_index)]
     frames = _treat(frames, treatment.before_grid(plan.picture) if plan.picture else ())
@@ -37,6 +37,12 @@ def picture(source: str, plan: Plan, piece: Piece, threads: int) -> Any:
         # Sound goes on after the picture: the last frame is brought to where the grid takes it up.
         frames = frames.filter("tpad", stop_mode="clone", stop=-1)
     return _treat(_on_grid(frames, plan, piece), _once(plan, piece))
+
+
+def _turning(plan: Plan) -> dict[str, Any]:
+    """Leave it to ffmpeg to turn pictures only where they alone say how."""
+    by_frames = plan.picture and plan.picture.is_turned_by_frames
+    return {} if by_frames else {"noautorotate": None}  # it would turn fields before they are frames
 
 
 def _black(plan: Plan, piece: Piece) -> Any:

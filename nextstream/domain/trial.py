@@ -49,6 +49,8 @@ _IDET = re.compile(r"Multi frame detection: TFF:\s*(\d+) BFF:\s*(\d+) Progressiv
 _SHAPE = re.compile(r"input from stream 0:(\d+) .* w:(\d+) h:(\d+) pixfmt:(\w+) .*sar:(\d+)/(\d+)")
 
 
+_TURNED = re.compile(r"showinfo.* displaymatrix: rotation of (-?\d+)\.00 degrees")
+
 _TOO_LARGE = ("max pixel count", "Picture size")
 
 
@@ -71,14 +73,16 @@ def command(binary: str, source: str, info: SourceInfo, window_s: int | None = W
     window = () if window_s is None else ("-t", str(window_s))
     outputs: list[str] = []
     if info.video:
-        outputs += _nowhere(info.video.index, "-frames:v", VIDEO_FRAMES)
+        # What a frame says beside its picture, for `turn`.
+        shown = ("-vf", "showinfo=checksum=0")
+        outputs += _nowhere(info.video.index, "-frames:v", VIDEO_FRAMES, shown)
     for track in info.audio:
         outputs += _nowhere(track.index, "-frames:a", AUDIO_FRAMES)
     return [*_calling(binary), *window, *_input(source), *outputs]
 
 
-def _nowhere(index: int, option: str, frames: int) -> list[str]:
-    return ["-map", f"0:{index}", option, str(frames), "-f", "null", "-"]
+def _nowhere(index: int, option: str, frames: int, filters: Sequence[str] = ()) -> list[str]:
+    return ["-map", f"0:{index}", *filters, option, str(frames), "-f", "null", "-"]
 
 
 def parse(words: Iterable[str]) -> dict[int, Decoded]:
@@ -100,6 +104,16 @@ def fill(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
     size = tracks.square(int(width), int(height), aspect)
     width_px, height_px = size[::-1] if track.turned % 180 else size
     return replace(track, width=width_px, height=height_px, pixel_format=pixel_format)
+
+
+def turn(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
+    """Give a track with what its first frames alone say of how they are to be turned, as EXIF does."""
+    angle = next((int(match[1]) for line in words if (match := _TURNED.search(line))), None)
+    if angle is None or angle % 90 or track.turned or track.mirrored:
+        return track
+    size = (track.width, track.height)
+    width, height = size[::-1] if angle % 180 else size
+    return replace(track, width=width, height=height, is_turned_by_frames=True)
 
 
 def may_be_interlaced(track: VideoTrack) -> bool:

@@ -89,7 +89,8 @@ class VideoTrack:
     `start_s` and `end_s` are on the source's own clock; the first frame is shown at `start_s`.
     `rate` counts fields where the picture is interlaced: `fields` is then `tff` or `bff`, the
     field that comes first. The stored picture is mirrored left to right if `mirrored`, then
-    `turned` clockwise by 0, 90, 180 or 270 degrees. A still is held from `start_s` to `end_s`.
+    `turned` clockwise by 0, 90, 180 or 270 degrees; ffmpeg does both if only the frames themselves
+    say how, `is_turned_by_frames`, as a photo's do. A still is held from `start_s` to `end_s`.
     """
 
     index: int
@@ -105,6 +106,7 @@ class VideoTrack:
     turned: int = 0
     mirrored: bool = False
     is_still: bool = False
+    is_turned_by_frames: bool = False
 
     @property
     def duration_s(self) -> Fraction:

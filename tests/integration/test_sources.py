@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import random
+import struct
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -100,6 +101,34 @@ def test_a_picture_is_turned_and_mirrored_as_its_matrix_says(
     as_ffmpeg = (240, 320, own.read_bytes()) if "90" in options else (320, 240, own.read_bytes())
     assert " ".join(corner(as_ffmpeg, x, y) for x, y in places) == corners
     assert (picture[0] < picture[1]) is ("90" in options)
+
+
+def photo(path: Path, orientation: int) -> Path:
+    """Make a JPEG of the four quarters whose EXIF says how it is to be turned (TIFF 6.0, tag 274)."""
+    sources.run("-i", quarters(path.with_suffix(".mp4")), "-frames:v", "1", path)
+    entry = struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+    exif = b"Exif\0\0" + b"MM\0*" + struct.pack(">I", 8) + entry
+    plain = path.read_bytes()
+    path.write_bytes(plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corners"),
+    [
+        (2, "green red white blue"),
+        (3, "white blue green red"),
+        (6, "blue red white green"),
+        (7, "white green blue red"),
+    ],
+)
+def test_a_photo_is_turned_and_mirrored_as_its_exif_says(
+    orientation: int, corners: str, tmp_path: Path
+) -> None:
+    picture = first_picture(photo(tmp_path / "some.jpg", orientation), tmp_path)
+    assert picture[:2] == ((240, 320) if orientation > 4 else (320, 240))
+    places = ((0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8))
+    assert " ".join(corner(picture, x, y) for x, y in places) == corners
 
 
 def test_what_is_transparent_becomes_black(tmp_path: Path) -> None:
