@@ -32,6 +32,9 @@ def picture(source: str, plan: Plan, piece: Piece, threads: int) -> Any:
         **_turning(plan),
         reinit_filter=0,  # a picture that changes its size goes on counting frames; scalers follow it
     )[str(plan.source_video_index)]
+    if plan.picture and plan.picture.is_still:
+        # What comes after it is the same in other forms: a gain map, a preview, a second eye.
+        frames = frames.filter("trim", end_frame=1)
     frames = _treat(frames, treatment.before_grid(plan.picture) if plan.picture else ())
     if plan.picture and plan.origin_s + start_s >= plan.picture.end_s - 1 / plan.picture.rate:
         # Sound goes on after the picture: the last frame is brought to where the grid takes it up.

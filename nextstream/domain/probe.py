@@ -149,7 +149,7 @@ def has_length(found: Mapping[str, Any], index: int) -> bool:
 
 def most_of_a_still(form: str) -> int:
     """Give how many packets a still may have: a photo may have others after it, as phones make them."""
-    return 4 if form.endswith("_pipe") else 1
+    return 4 if form.endswith("_pipe") or form == "mjpeg" else 1
 
 
 def explain(words: str) -> MediaError:

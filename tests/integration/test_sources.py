@@ -45,14 +45,15 @@ def encode(path: Path) -> tuple[SourceInfo, Plan, int, int]:
     return found, made, frames, lost
 
 
-def first_picture(path: Path, tmp_path: Path) -> tuple[int, int, bytes]:
-    """Give the size and the RGB bytes of the first encoded frame of the largest rung."""
+def first_picture(path: Path, tmp_path: Path, number: int = 0) -> tuple[int, int, bytes]:
+    """Give the size and RGB bytes of the first encoded frame, or a later one, of the largest rung."""
     found = probe(path)
     made = make_plan(found)
     one = next(iter(FfmpegEncoder(Settings()).encode(str(path), made, made.pieces[0], lambda _: None)))
     film, raw = tmp_path / "made.mp4", tmp_path / "made.rgb"
     film.write_bytes(one.data)
-    sources.run("-i", film, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", raw)
+    chosen = ("-vf", f"select=eq(n\\,{number})", "-frames:v", "1")
+    sources.run("-i", film, *chosen, "-f", "rawvideo", "-pix_fmt", "rgb24", raw)
     rung = made.rungs[0]
     return rung.width, rung.height, raw.read_bytes()
 
@@ -238,6 +239,15 @@ def test_a_still_becomes_a_short_video(ending: str, tmp_path: Path) -> None:
     assert found.video is not None
     assert found.video.is_still
     assert (float(made.duration_s), frames, lost) == (5.0, 125, 0)
+
+
+def test_a_still_is_the_first_picture_of_its_file(tmp_path: Path) -> None:
+    first, other = tmp_path / "first.jpg", tmp_path / "other.jpg"
+    sources.run("-f", "lavfi", "-i", "color=red:size=160x120", "-frames:v", "1", first)
+    sources.run("-f", "lavfi", "-i", "color=gray:size=80x60", "-frames:v", "1", other)
+    both = tmp_path / "source"
+    both.write_bytes(first.read_bytes() + other.read_bytes())  # as with a gain map for HDR
+    assert corner(first_picture(both, tmp_path, 100), 0.5, 0.5) == "red"
 
 
 def test_raw_streams_without_a_clock_last_as_long_as_their_frames(tmp_path: Path) -> None:
