@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -116,10 +116,11 @@ class Prober:
         promised_s = info.start_s + info.duration_s
         skips = packets.may_skip(info.format)
         if info.is_seekable and not damage.is_sparse(info):
-            found = self._list(track, base, float(promised_s) - packets.TAIL_S, skips=skips)
-            whole = found.end_s is not None and not damage.ends_early(info, found.end_s)
-            if whole and found.count > 1:
-                return found
+            with suppress(MediaError):  # ffprobe gives up where it can't seek
+                found = self._list(track, base, float(promised_s) - packets.TAIL_S, skips=skips)
+                whole = found.end_s is not None and not damage.ends_early(info, found.end_s)
+                if whole and found.count > 1:
+                    return found
         return self._list(track, base, skips=skips)
 
     def _check_clock(
@@ -161,28 +162,27 @@ class Prober:
         video = info.video
         if video is None or video.is_still or video.duration_s < seeking.FROM_S:
             return info
-        half_s = video.start_s + video.duration_s / 2
         if seeking.has_index(info.format):
-            return replace(info, is_seekable=self._finds_keyframe(video, half_s))
+            return replace(info, is_seekable=self._holds(info, video, Fraction(0), seeking.starts))
         run_up_s = seeking.run_up_s(info, survey)
-        if run_up_s is None or not self._arrives(info, video, half_s, run_up_s):
+        if run_up_s is None or not self._holds(info, video, run_up_s, seeking.arrives):
             return info
         return replace(info, is_seekable=True, run_up_s=run_up_s)
 
-    def _finds_keyframe(self, video: VideoTrack, at_s: Fraction) -> bool:
-        if video.codec not in seeking.CODECS:
-            return True
-        command = seeking.index_command(self.tools.ffprobe, self.source, video.index, float(at_s))
-        return seeking.finds_keyframe(processes.listen(command, TRIAL))
-
-    def _arrives(self, info: SourceInfo, video: VideoTrack, at_s: Fraction, run_up_s: Fraction) -> bool:
-        seek_s = float(at_s - info.start_s - run_up_s)
-        if seek_s <= 0:
-            return True  # it begins at the beginning
-        command = seeking.search_command(self.tools.ffmpeg, self.source, video.index, seek_s)
-        with suppress(MediaError):
-            return seeking.arrives(processes.listen(command, TRIAL), float(at_s))
-        return False
+    def _holds(
+        self,
+        info: SourceInfo,
+        video: VideoTrack,
+        run_up_s: Fraction,
+        judge: Callable[[list[str], Fraction], bool],
+    ) -> bool:
+        """Decode a frame after each of a few seeks, and tell whether all come as they should."""
+        for at_s in seeking.times(video):
+            seek_s = at_s - info.start_s - run_up_s
+            command = seeking.command(self.tools.ffmpeg, self.source, video.index, seek_s)
+            if seek_s > 0 and not judge(self._words(command), at_s):
+                return False
+        return True
 
     def _list(
         self, track: VideoTrack | AudioTrack, base: Fraction, from_s: float | None = None, *, skips: bool

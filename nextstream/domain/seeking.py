@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 
-from nextstream.domain import reading
+from nextstream.domain import trial
 from nextstream.domain.packets import Survey
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.video import SourceInfo, VideoTrack
 
 # Where the index names the keyframes, a second early is enough: the keyframe before is decoded up
 # to the first frame anyway.
@@ -21,10 +22,11 @@ SEARCHED = frozenset({"mpegts", "mpeg", "flv"})
 MOST_S = Fraction(30)  # a longer way costs more than it saves
 WRAPS_S = Fraction(2**33, 90_000)  # where the clock of MPEG systems starts at 0 again
 
-# Whose keyframes may be such in name only, and where a source is long enough for it to matter.
-CODECS = frozenset({"h264", "hevc"})
-FROM_S = 6
-PACKETS = 8
+FROM_S = 6  # what is shorter is one segment
+_FIRST_S = 5  # about where the second chunk's decode begins: the first keyframe may come later
+
+_SHOWN = re.compile(r"showinfo.* n: *0 .*pts_time:(-?[\d.]+) .*iskey:(\d) type:(\S)")
+_ROUNDING_S = Fraction(1, 1000)
 
 
 def has_index(formats: str) -> bool:
@@ -41,46 +43,40 @@ def run_up_s(info: SourceInfo, survey: Survey) -> Fraction | None:
     return None if wraps or not survey.longest_gop_s or way_s > MOST_S else way_s
 
 
-def index_command(binary: str, source: str, index: int, at_s: float) -> list[str]:
-    """Build the ffprobe call that decodes a few packets after a seek, for `finds_keyframe`."""
+def times(track: VideoTrack) -> tuple[Fraction, ...]:
+    """Give where a decode from the middle is tried, on the source's clock."""
+    return track.start_s + _FIRST_S, track.start_s + track.duration_s / 2
+
+
+def command(binary: str, source: str, index: int, seek_s: Fraction) -> list[str]:
+    """Build the ffmpeg call that decodes a frame after a seek, as a chunk does."""
     return [
-        *(binary, "-loglevel", "error", *reading.MEMORY, *reading.words()),
-        *("-threads", "1"),  # so that frames come out after few packets
-        *("-select_streams", str(index)),
-        *("-read_intervals", f"{at_s:.3f}%+#{PACKETS}"),
-        *("-show_entries", "packet=pts:frame=pts"),
-        *("-of", "csv"),
-        *("-i", reading.name_input(source)),
+        *trial.calling(binary),
+        *("-copyts", "-noaccurate_seek", "-ss", f"{float(seek_s):.6f}"),
+        *("-threads", "1"),  # so that the frame comes out after few packets
+        *trial.reading_of(source),
+        *("-map", f"0:{index}", "-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"),
     ]
 
 
-def finds_keyframe(lines: Iterable[str]) -> bool:
-    """Tell whether decoding starts at the keyframe that a seek finds.
+def starts(words: Iterable[str], at_s: Fraction) -> bool:
+    """Tell whether decoding started where the seek was to: with a whole picture, and no later.
 
-    Pictures that are renewed bit by bit (x264's intra-refresh) have keyframes in name only: what
-    follows one can't be shown for seconds.
+    Not so where keyframes are such in name only: pictures that are renewed bit by bit (x264's
+    intra-refresh), or a file that doesn't list them. Nor where a seek fails: ffmpeg goes on somewhere.
     """
-    found: dict[str, str] = {}
-    for line in lines:
-        kind, pts, *_ = [*line.split(","), ""]
-        found.setdefault(kind, pts)
-    packet, frame = found.get("packet", ""), found.get("frame", "")
-    return frame.isdigit() and packet.isdigit() and int(frame) <= int(packet)
+    _, is_key, kind = _first(words := list(words))
+    # Decoders that know of nothing but whole pictures may not say so.
+    return arrives(words, at_s) and (is_key == "1" or kind not in "PB")
 
 
-def search_command(binary: str, source: str, index: int, seek_s: float) -> list[str]:
-    """Build the ffmpeg call that gives the first frame after a seek, for `arrives`."""
-    return [
-        *(binary, "-nostdin", "-loglevel", "error", *reading.MEMORY, *reading.words()),
-        *("-copyts", "-noaccurate_seek", "-ss", f"{seek_s:.6f}"),  # as an encode seeks
-        *("-i", reading.name_input(source), "-map", f"0:{index}"),
-        *("-frames:v", "1", "-fps_mode", "passthrough", "-enc_time_base", "1:1000"),
-        *("-f", "framecrc", "-"),
-    ]
+def arrives(words: Iterable[str], at_s: Fraction) -> bool:
+    """Tell whether the first frame that came of a seek is in time, on the source's clock."""
+    pts_s, _, _ = _first(words)
+    return float(pts_s) <= at_s + _ROUNDING_S
 
 
-def arrives(lines: Iterable[str], by_s: float) -> bool:
-    """Tell whether the first frame after a seek is not later than a time on the source's clock."""
-    rows = (line.split(",") for line in lines if not line.startswith("#"))
-    shown = next((row[2].strip() for row in rows if len(row) > 2), "")
-    return shown.lstrip("-").isdigit() and int(shown) / 1000 <= by_s
+def _first(words: Iterable[str]) -> tuple[str, str, str]:
+    found = (match for line in words if (match := _SHOWN.search(line)))
+    first = next(found, None)
+    return (first[1], first[2], first[3]) if first else ("inf", "0", "")

@@ -78,7 +78,7 @@ def command(binary: str, source: str, info: SourceInfo, window_s: int | None = W
         outputs += _nowhere(info.video.index, "-frames:v", VIDEO_FRAMES, shown)
     for track in info.audio:
         outputs += _nowhere(track.index, "-frames:a", AUDIO_FRAMES)
-    return [*_calling(binary), *window, *_input(source), *outputs]
+    return [*calling(binary), *window, *reading_of(source), *outputs]
 
 
 def _nowhere(index: int, option: str, frames: int, filters: Sequence[str] = ()) -> list[str]:
@@ -134,7 +134,7 @@ def idet_command(binary: str, source: str, info: SourceInfo) -> list[str]:
     seek = ("-ss", f"{float(info.duration_s) / 4:.3f}") if info.is_seekable else ()
     index = info.video.index if info.video else 0
     out = ("-map", f"0:{index}", "-frames:v", str(IDET_FRAMES), "-vf", "idet", "-f", "null", "-")
-    return [*_calling(binary), *seek, *_input(source), *out]
+    return [*calling(binary), *seek, *reading_of(source), *out]
 
 
 def parse_idet(words: Sequence[str]) -> str:
@@ -166,7 +166,8 @@ def verdicts(info: SourceInfo, found: Mapping[int, Decoded]) -> dict[int, bool |
     }
 
 
-def _calling(binary: str) -> list[str]:
+def calling(binary: str) -> list[str]:
+    """Give the beginning of an ffmpeg call that tells what it decodes."""
     return [
         binary,
         "-nostdin",
@@ -178,5 +179,6 @@ def _calling(binary: str) -> list[str]:
     ]
 
 
-def _input(source: str) -> list[str]:
+def reading_of(source: str) -> list[str]:
+    """Give the words that name a source, as it is stored."""
     return [*reading.words(), "-noautorotate", "-i", reading.name_input(source)]

@@ -1,6 +1,7 @@
 """Seconds from the end of an upload until a video plays, and until it is ready, by its length.
 
-python -m tests.figures.first_playable [--minutes 1,5,20] [--slots 2] [--only-playable] [--container mp4] [FILE]
+python -m tests.figures.first_playable [--minutes 1,5,20] [--slots 2] [--only-playable]
+    [--container mp4] [FILE]
 
 The sources are the clip, looped without encoding it anew. A player's first request of the master
 that is answered counts as playable; it asks 20 times a second. With --only-playable each video is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,56 @@ SOURCES = {
     "held.mp4": lambda path: sources.steady(path, seconds=20, picture_s=5),
 }
 FROM_START = ("refreshed.mkv", "steady.avi")
+
+
+def small(path: Path, *options: str) -> Path:
+    """Make small pictures by an encoder, long enough to be cut into chunks."""
+    sources.run("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=14", *options, path)
+    return path
+
+
+def unlisted(path: Path) -> Path:
+    """Make an MP4 that doesn't list its keyframes, which takes all frames for such."""
+    made = small(path, "-c:v", "mpeg4", "-g", "100", "-bf", "0")
+    path.write_bytes(made.read_bytes().replace(b"stss", b"free"))
+    return path
+
+
+def second(path: Path) -> Path:
+    """Make a film of two pictures, of which the second is the one to play, and has other keyframes."""
+    first = small(path.with_suffix(".a.mkv"), "-c:v", "mpeg4", "-g", "10")
+    other = small(path.with_suffix(".b.mkv"), "-c:v", "mpeg4", "-g", "250")
+    both = (
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        "-disposition:v:0",
+        "0",
+        "-disposition:v:1",
+        "default",
+    )
+    sources.run("-i", first, "-i", other, *both, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        unlisted,
+        second,
+        # Its keyframes aren't marked, and no seek succeeds.
+        lambda path: small(path, "-c:v", "vc2"),
+        lambda path: small(path, "-c:v", "mpeg4", "-g", "250", "-bsf:v", "noise=drop='lt(n,1)'"),
+    ],
+    ids=["unlisted.mp4", "second.mkv", "unmarked.mkv", "headless.mkv"],
+)
+def test_a_source_whose_keyframes_do_not_hold_is_decoded_from_the_beginning(
+    make: Callable[[Path], Path], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    assert make_plan(make(tmp_path / request.node.callspec.id)).run_up_s is None
 
 
 @pytest.mark.parametrize("name", SOURCES)

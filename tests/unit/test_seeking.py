@@ -50,15 +50,24 @@ def test_a_way_that_is_too_long_or_unknown_is_none() -> None:
     assert seeking.run_up_s(TS, replace(KEYS, longest_gop_s=Fraction(0))) is None
 
 
+def shown(pts_s: float, is_key: int, kind: str) -> list[str]:
+    told = f"n:   0 pts:  12 pts_time:{pts_s} duration: 512 fmt:yuv420p iskey:{is_key} type:{kind} "
+    return [
+        "Input #0, mpegts",
+        f"[Parsed_showinfo_0 @ 0x5] {told}",
+        "n:   1 pts_time:99 iskey:1 type:I ",
+    ]
+
+
 def test_the_first_frame_after_a_seek_tells_whether_the_way_was_long_enough() -> None:
-    lines = ["#tb 0: 1/1000", "0,      12480,      12480,       40,    86400, 0x1234"]
-    assert seeking.arrives(lines, 12.5)
-    assert not seeking.arrives(lines, 12.4)
-    assert not seeking.arrives(lines[:1], 12.5)
-    assert not seeking.arrives([], 12.5)
+    assert seeking.arrives(shown(12.5, 0, "P"), Fraction("12.5"))
+    assert not seeking.arrives(shown(12.6, 1, "I"), Fraction("12.5"))
+    assert not seeking.arrives([], Fraction(100))
 
 
-def test_a_keyframe_in_name_only_is_told_by_what_decodes_first() -> None:
-    assert seeking.finds_keyframe(["packet,500", "frame,500", "packet,540"])
-    assert not seeking.finds_keyframe(["packet,500", "packet,540", "frame,540"])
-    assert not seeking.finds_keyframe(["packet,500"])
+def test_a_seek_by_an_index_has_to_find_a_whole_picture() -> None:
+    assert seeking.starts(shown(12.5, 1, "I"), Fraction("12.5"))
+    assert seeking.starts(shown(12.5, 0, "?"), Fraction("12.5"))
+    assert not seeking.starts(shown(12.5, 0, "P"), Fraction("12.5"))
+    assert not seeking.starts(shown(12.6, 1, "I"), Fraction("12.5"))
+    assert not seeking.starts([], Fraction(100))
