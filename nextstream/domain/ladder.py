@@ -79,7 +79,8 @@ def choose(
     `heights` are the short sides on offer. A source between two steps, or under all, gets a
     rung of its own size on top, or of the largest size that players can decode at this `rate`.
     `crf` is for x264. With `tops` 2 an HD picture of H.264 has a second rung of the largest size
-    and a lower rate.
+    and a lower rate; so has one that is too small for a second step, since a player needs two
+    rates to choose of (HLS Authoring Specification 9.9).
     """
     short = _largest_side(track, rate)
     sides = sorted({side for side in heights if side <= short}, reverse=True)
@@ -89,7 +90,8 @@ def choose(
     rungs = [rung for codec, rung in made if min(rung.width, rung.height) >= codec.least_side]
     # Where only codecs are wanted that can't make it, the one is used that can.
     rungs = rungs or [_rung(track, side, rate, crf, H264) for side in sides]
-    if tops > 1 and sides[0] >= HD_SIDE and rungs[0].codec == H264.name:
+    is_alone = len(sides) == 1 < len(heights)  # by the source, and not by the one height on offer
+    if tops > 1 and (sides[0] >= HD_SIDE or is_alone) and rungs[0].codec == H264.name:
         rungs.insert(1, _lower(rungs[0]))
     return tuple(rungs)
 

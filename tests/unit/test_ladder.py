@@ -80,11 +80,23 @@ def test_surround_sound_is_kept_beside_its_stereo(channels: int) -> None:
     assert found == [("a0", 1, 2, ""), ("a1", 2, 2, ""), ("a1-surround", 2, 6, "a1")]
 
 
-@pytest.mark.parametrize(("height", "names"), [(720, ["v720", "v720-low", "v480"]), (480, ["v480"])])
+def test_a_picture_too_small_for_two_steps_has_two_rates_all_the_same() -> None:
+    def names(height: int, heights: tuple[int, ...], tops: int = 2) -> list[str]:
+        rungs = ladder.choose(picture(height, height), heights, Fraction(24), 23, tops)
+        return [rung.name for rung in rungs]
+
+    assert names(200, (360, 240)) == ["v200", "v200-low"]
+    assert names(200, (360, 240), tops=1) == ["v200"]
+    assert names(240, (240,)) == ["v240"]  # as many as were asked for
+
+
+@pytest.mark.parametrize(
+    ("height", "names"), [(720, ["v720", "v720-low", "v480"]), (600, ["v600", "v480"])]
+)
 def test_hd_has_a_second_rung_of_the_top_size_and_a_lower_rate(height: int, names: list[str]) -> None:
     rungs = ladder.choose(picture(height * 16 // 9, height), (720, 480), Fraction(24), 23, tops=2)
     assert [rung.name for rung in rungs] == names
-    if len(rungs) > 1:
+    if height == ladder.HD_SIDE:
         top, low = rungs[:2]
         assert (low.width, low.height) == (top.width, top.height)
         assert low.maxrate_bps < 0.7 * top.maxrate_bps
