@@ -169,7 +169,7 @@ class Settings:
         "2160,1440,1080,720,480,360,240", "Short sides of the ladder's rungs, in pixels."
     )
     top_rungs: int = _set(
-        2, "Rungs of the largest picture from 720 up; the second has a lower rate, for a third more CPU."
+        2, "Rungs of the largest picture from 720 up, or of one alone; the second has a lower rate."
     )
     codecs: str = _set(
         "h264", "Codecs of the picture, each a ladder of its own: `h264`, `hevc` and `av1`, with commas."
