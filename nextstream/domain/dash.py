@@ -43,8 +43,9 @@ def manifest(
             "profiles": PROFILE,
             "type": "static",
             "mediaPresentationDuration": _duration(duration_s),
-            # A whole segment has to come before it can be decoded to its end.
-            "minBufferTime": _duration(Fraction(target_s)),
+            # A whole segment has to come before it can be decoded to its end; one may last longer
+            # than the target, which is the nearest second.
+            "minBufferTime": _duration(hls.longest_s(renditions)),
         },
     )
     period = _add(mpd, "Period", {"id": "0", "start": "PT0S"})

@@ -33,6 +33,14 @@ def test_the_manifest_is_what_was_reviewed() -> None:
     assert text == (GOLDEN / "manifest.mpd").read_text()
 
 
+@pytest.mark.parametrize(
+    ("frames", "least_s"), [(300, "PT6.006S"), (75, "PT2.5025S"), (15, "PT0.5005S")]
+)
+def test_playing_begins_no_sooner_than_the_longest_segment_is_there(frames: int, least_s: str) -> None:
+    # 5.3.5.2: at its bandwidth a segment comes within minBufferTime, and so before it is shown.
+    assert parse(rung(frames=frames)).get("minBufferTime") == least_s
+
+
 @given(st.integers(1, 3000), st.sampled_from([Fraction(24), NTSC, Fraction(60000, 1001)]))
 def test_timelines_list_each_segment_exactly(frames: int, rate: Fraction) -> None:
     picture, sound = rung(frames=frames, rate=rate), voice(seconds=frames / rate)

@@ -6,7 +6,15 @@ Numbers like 9.14 in this package are rules of the authoring specification.
 from nextstream.domain.hls.filtering import filter_master
 from nextstream.domain.hls.multivariant import default_sound, master, rank
 from nextstream.domain.hls.playlists import iframes, media, text
-from nextstream.domain.hls.rates import Gop, Rates, bandwidth, gops, iframe_bandwidth, target_s
+from nextstream.domain.hls.rates import (
+    Gop,
+    Rates,
+    bandwidth,
+    gops,
+    iframe_bandwidth,
+    longest_s,
+    target_s,
+)
 
 __all__ = [
     "Gop",
@@ -17,6 +25,7 @@ __all__ = [
     "gops",
     "iframe_bandwidth",
     "iframes",
+    "longest_s",
     "master",
     "media",
     "rank",

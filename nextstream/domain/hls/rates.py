@@ -38,8 +38,13 @@ def gops(rendition: Rendition) -> Iterator[Gop]:
 
 def target_s(renditions: Sequence[Rendition]) -> int:
     """Give one target duration for all playlists (8.2): the longest segment's, to the nearest second."""
-    longest = (Fraction(s.ticks, r.timescale) for r in renditions if not r.is_text for s in r.segments)
-    return max(1, math.floor(max(longest, default=Fraction(0)) + Fraction(1, 2)))
+    return max(1, math.floor(longest_s(renditions) + Fraction(1, 2)))
+
+
+def longest_s(renditions: Sequence[Rendition]) -> Fraction:
+    """Give the seconds of the longest segment of pictures and sound."""
+    lengths = (Fraction(s.ticks, r.timescale) for r in renditions if not r.is_text for s in r.segments)
+    return max(lengths, default=Fraction(0))
 
 
 def bandwidth(rendition: Rendition, target_s: int) -> Rates:
