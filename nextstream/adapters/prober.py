@@ -71,6 +71,8 @@ class Prober:
         video = info.video if info.video and decodes(info.video) else None
         video = trial.turn(trial.fill(video, words), words) if video else None
         video = video if video and video.width else None
+        if video and not probe.has_clock(info.format):
+            video = trial.settle_rate(video, words)
         audio = tuple(track for track in info.audio if decodes(track))
         if not video and not audio:
             raise trial.explain(words)
@@ -117,11 +119,13 @@ class Prober:
         skips = packets.may_skip(info.format)
         if info.is_seekable and not damage.is_sparse(info):
             with suppress(MediaError):  # ffprobe gives up where it can't seek
-                found = self._list(track, base, float(promised_s) - packets.TAIL_S, skips=skips)
+                found = self._list(
+                    info.format, track, base, float(promised_s) - packets.TAIL_S, skips=skips
+                )
                 whole = found.end_s is not None and not damage.ends_early(info, found.end_s)
                 if whole and found.count > 1:
                     return found
-        return self._list(track, base, skips=skips)
+        return self._list(info.format, track, base, skips=skips)
 
     def _check_clock(
         self, info: SourceInfo, video: VideoTrack, survey: Survey, found: Mapping[str, Any]
@@ -130,7 +134,9 @@ class Prober:
         for sound in info.audio:
             heard = self._survey(info, sound, probe.parse_time_base(found, sound.index))
             if packets.goes_on(heard, survey):
-                return self._list(video, probe.parse_time_base(found, video.index), skips=False)
+                return self._list(
+                    info.format, video, probe.parse_time_base(found, video.index), skips=False
+                )
         return survey
 
     def _hear(self, info: SourceInfo, measured: SourceInfo, found: Mapping[str, Any]) -> SourceInfo:
@@ -185,12 +191,20 @@ class Prober:
         return True
 
     def _list(
-        self, track: VideoTrack | AudioTrack, base: Fraction, from_s: float | None = None, *, skips: bool
+        self,
+        form: str,
+        track: VideoTrack | AudioTrack,
+        base: Fraction,
+        from_s: float | None = None,
+        *,
+        skips: bool,
     ) -> Survey:
-        frame_s = 1 / track.rate if isinstance(track, VideoTrack) else Fraction(1024, 48000)
+        frame_s = track.frame_s if isinstance(track, VideoTrack) else Fraction(1024, 48000)
         command = probe.packets_command(self.tools.ffprobe, self.source, track.index, from_s)
-        lines = processes.listen(command, LISTING)
-        return packets.survey(packets.read(lines), base, frame_s, skips=skips)
+        listed = packets.read(processes.listen(command, LISTING))
+        if not probe.has_clock(form):
+            listed = packets.without_clock(listed, base, frame_s)
+        return packets.survey(listed, base, frame_s, skips=skips)
 
 
 def _find_end(info: SourceInfo, survey: Survey) -> Fraction:

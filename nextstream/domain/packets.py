@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 TAIL_S = 10  # how much of a source's end is read to find its last frame
@@ -51,6 +51,18 @@ def read(lines: Iterable[str]) -> Iterator[Packet]:
             yield Packet(
                 _number(pts), _number(dts), _number(duration) or 0, "D" not in flags, "K" in flags
             )
+
+
+def without_clock(packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction) -> Iterator[Packet]:
+    """Give packets of bare pictures without their times, each as long as a frame.
+
+    One may hold a field, or a frame of three, and says so; all other lengths are made up.
+    """
+    frame = frame_s / time_base
+    for packet in packets:
+        is_likely = frame / 3 < packet.duration < 2 * frame
+        lasts = packet.duration if is_likely else 0
+        yield replace(packet, pts=None, dts=None, duration=lasts)
 
 
 def may_skip(form: str) -> bool:

@@ -27,6 +27,10 @@ _WITHOUT_LENGTHS = frozenset({"asf"})
 
 ALL_TEXTS = "s"  # of packets_command: the subtitles of all streams, which have one clock in Matroska
 
+# Pictures without a container. Their decoder knows the rate; times that ffprobe gives are made up.
+_BARE_NAMES = "h261,h263,h264,hevc,vvc,evc,apv,obu,av1,m4v,mpegvideo,mjpeg,vc1,dirac,dnxhd,cavsvideo"
+_BARE = frozenset(_BARE_NAMES.split(","))
+
 # What ffprobe says of a source that it can't read, and what that means to its owner.
 _WORDS: tuple[tuple[str, type[MediaError]], ...] = (
     ("exceeds max_streams", SourceTooManyStreams),
@@ -145,6 +149,11 @@ def first_text(found: Mapping[str, Any]) -> int | None:
 def has_length(found: Mapping[str, Any], index: int) -> bool:
     """Tell whether a stream says how long it is; else the container does, of its longest."""
     return any(s["index"] == index and tracks.seconds(s.get("duration")) > 0 for s in _streams(found))
+
+
+def has_clock(form: str) -> bool:
+    """Tell whether a format says when its frames are shown."""
+    return form not in _BARE
 
 
 def most_of_a_still(form: str) -> int:

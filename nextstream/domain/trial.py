@@ -47,7 +47,7 @@ _IDET = re.compile(r"Multi frame detection: TFF:\s*(\d+) BFF:\s*(\d+) Progressiv
 
 
 _SHAPE = re.compile(r"input from stream 0:(\d+) .* w:(\d+) h:(\d+) pixfmt:(\w+) .*sar:(\d+)/(\d+)")
-
+_RATE = re.compile(r"input from stream 0:(\d+) .* fr:(\d+)/(\d+)")
 
 _TURNED = re.compile(r"showinfo.* displaymatrix: rotation of (-?\d+)\.00 degrees")
 
@@ -114,6 +114,16 @@ def turn(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
     size = (track.width, track.height)
     width, height = size[::-1] if angle % 180 else size
     return replace(track, width=width, height=height, is_turned_by_frames=True)
+
+
+def settle_rate(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
+    """Give a track with the rate that its decoder found, which is what ffmpeg times bare frames by."""
+    for line in words:
+        if (match := _RATE.search(line)) and int(match[1]) == track.index:
+            rate = tracks.ratio(f"{match[2]}/{match[3]}", Fraction(0))
+            if 1 <= rate <= tracks.FASTEST:
+                return replace(track, rate=rate * (2 if track.fields else 1))
+    return track
 
 
 def may_be_interlaced(track: VideoTrack) -> bool:

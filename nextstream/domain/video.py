@@ -113,6 +113,11 @@ class VideoTrack:
         """Give the seconds between the first frame and the end of the last."""
         return self.end_s - self.start_s
 
+    @property
+    def frame_s(self) -> Fraction:
+        """Give the seconds that a coded frame lasts; `rate` counts the fields of one, if it has them."""
+        return (2 if self.fields else 1) / self.rate
+
 
 @dataclass(frozen=True)
 class AudioTrack:

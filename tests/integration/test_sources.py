@@ -258,6 +258,24 @@ def test_raw_streams_without_a_clock_last_as_long_as_their_frames(tmp_path: Path
     assert (frames, lost) == (75, 0)
 
 
+@pytest.mark.parametrize(
+    ("ending", "codec", "rate", "frames"),
+    [
+        ("h264", "libx264", "50", 100),
+        ("m2v", "mpeg2video", "30000/1001", 60),
+    ],
+)
+def test_raw_streams_keep_the_rate_that_their_decoder_finds(
+    ending: str, codec: str, rate: str, frames: int, tmp_path: Path
+) -> None:
+    raw = tmp_path / f"some.{ending}"
+    moving = ("-f", "lavfi", "-i", f"testsrc2=size=160x120:rate={rate}:duration=2")
+    sources.run(*moving, "-c:v", codec, "-pix_fmt", "yuv420p", raw)
+    found, _, made, lost = encode(raw)
+    assert found.video is not None
+    assert (found.video.rate, made, lost) == (Fraction(rate), frames, 0)
+
+
 def test_a_picture_that_changes_its_size_goes_on(tmp_path: Path) -> None:
     parts = [
         sources.steady(tmp_path / f"{size}.ts", seconds=3, rate="25", size=size)

@@ -25,6 +25,10 @@ def there(source: SourceInfo, seconds: float) -> SourceInfo:
     return replace(source, video=replace(source.video, end_s=Fraction(seconds)))
 
 
+def unclocked(*lines: str) -> packets.Survey:
+    return packets.survey(packets.without_clock(packets.read(lines), MS, FRAME_S), MS, FRAME_S)
+
+
 def survey(*lines: str) -> packets.Survey:
     return packets.survey(packets.read(lines), MS, FRAME_S)
 
@@ -89,6 +93,11 @@ def test_packets_tell_the_end_also_out_of_order_and_without_those_an_edit_list_c
 def test_packets_without_times_last_as_long_as_their_durations() -> None:
     found = survey("N/A,N/A,40,K__", "N/A,N/A,40,___", "N/A,N/A,40,___")
     assert (found.end_s, found.length_s) == (None, 120 * MS)
+
+
+def test_bare_pictures_last_a_frame_whatever_their_packets_say_but_half_of_one_for_a_field() -> None:
+    found = unclocked("0,-1,1,K__", "1,0,9000000,___", "N/A,N/A,20,___", "N/A,N/A,20,___")
+    assert (found.count, found.end_s, found.length_s, found.jumps) == (4, None, 120 * MS, 0)
 
 
 def test_a_clock_that_jumps_counts_as_going_on() -> None:
