@@ -15,17 +15,22 @@ _ALL = 0.99
 _NAMED = re.compile(r"\d+ channels \((.*)\)")  # a layout that has no name
 _UNKNOWN = re.compile(r"|unknown|\d+ channels")
 # Ambisonics (AmbiX order): all around, and what is more to the left than to the right.
+# Both sides at full level, as players give one channel; ffmpeg's own way takes 3 dB from it. Sides are
+# named too, for a broadcast whose sound turns stereo.
+_ONE = re.compile(r"|mono|unknown|1 channels( \(FC\))?")
+_MONO = "stereo|FL=FL+FC|FR=FR+FC"
+_ANY = "stereo|c0=c0|c1=c0"
 _AMBISONIC = "stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0-0.5*c1"
 
 
 def stereo(layout: str, channels: int) -> str:
     """Give how a layout, as ffprobe names it, becomes stereo; empty where ffmpeg knows it itself.
 
-    It knows the layouts with a name and fewer than nine channels without one, and fails on all others:
-    the side pair of a film in a track of its own, sixteen microphones, a picture's sound all around it.
+    It makes one channel quieter. It knows the layouts with a name and fewer than nine channels without
+    one, and fails on all others: the side pair of a film in a track of its own, sixteen microphones, a picture's sound all around it.
     """
     if channels < 2:
-        return ""
+        return _MONO if _ONE.fullmatch(layout) else _ANY
     if layout.startswith("ambisonic"):
         return _AMBISONIC
     if named := _NAMED.fullmatch(layout):

@@ -309,6 +309,23 @@ def test_channels_that_ffmpeg_cannot_mix_become_stereo(layout: str, ending: str,
     assert max(raw.read_bytes()) > 0
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_sound_of_one_channel_or_two_is_as_loud_as_it_was(channels: int, tmp_path: Path) -> None:
+    path, kept = tmp_path / "some.wav", tmp_path / "made.mp4"
+    sources.run("-f", "lavfi", "-i", "sine=duration=2", "-ac", channels, path)
+    made = make_plan(probe(path))
+    sound = FfmpegEncoder(Settings()).encode_audio(str(path), made, made.voices[0])
+    kept.write_bytes(b"".join(sound))
+    assert abs(peak(kept, tmp_path) / peak(path, tmp_path) - 1) < 0.06  # half a decibel
+
+
+def peak(path: Path, tmp_path: Path) -> int:
+    """Give the largest sample of the first channel, away from the ends."""
+    raw = tmp_path / "sound.pcm"
+    sources.run("-ss", "0.5", "-t", "1", "-i", path, "-af", "pan=mono|c0=c0", "-f", "s16le", raw)
+    return max(memoryview(raw.read_bytes()).cast("h"))
+
+
 def test_a_sound_that_goes_on_holds_the_last_picture(tmp_path: Path) -> None:
     path = sources.steady(tmp_path / "long.mp4", seconds=20, rate="25", picture_s=4)
     _, made, frames, lost = encode(path)

@@ -6,15 +6,20 @@ from nextstream.domain.video import AudioTrack
 
 @pytest.mark.parametrize(
     ("layout", "channels"),
-    [("mono", 1), ("stereo", 2), ("5.1(side)", 6), ("22.2", 24), ("unknown", 8), ("", 2)],
+    [("stereo", 2), ("5.1(side)", 6), ("22.2", 24), ("unknown", 8), ("", 2)],
 )
 def test_what_ffmpeg_can_mix_is_left_to_it(layout: str, channels: int) -> None:
     assert mixing.stereo(layout, channels) == ""
 
 
-@pytest.mark.parametrize(("layout", "channels"), [("1 channels (BL)", 1), ("ambisonic 0", 1)])
-def test_a_single_channel_needs_no_mixing(layout: str, channels: int) -> None:
-    assert mixing.stereo(layout, channels) == ""
+@pytest.mark.parametrize("layout", ["1 channels (BL)", "ambisonic 0"])
+def test_a_single_channel_of_any_place_is_heard_from_both_sides(layout: str) -> None:
+    assert mixing.stereo(layout, 1) == "stereo|c0=c0|c1=c0"
+
+
+@pytest.mark.parametrize("layout", ["mono", ""])
+def test_a_mono_sound_that_turns_stereo_keeps_its_sides(layout: str) -> None:
+    assert mixing.stereo(layout, 1) == "stereo|FL=FL+FC|FR=FR+FC"
 
 
 @pytest.mark.parametrize(
