@@ -8,7 +8,7 @@ from typing import Any
 
 import ffmpeg
 
-from nextstream.domain import codecs, reading, storyboard, treatment
+from nextstream.domain import codecs, reading, storyboard, tiles, treatment
 from nextstream.domain.colors import Step
 from nextstream.domain.plan import Piece, Plan, Rung, Voice
 from nextstream.domain.storyboard import Sheet
@@ -25,13 +25,14 @@ def picture(source: str, plan: Plan, piece: Piece, threads: int) -> Any:
     and variable rate sources with start offsets, interlaced ones and fast ones.
     """
     start_s = piece.first_frame / plan.rate
-    frames = ffmpeg.input(
+    read = ffmpeg.input(
         reading.name_input(source),
         **_seek(plan, start_s),
         threads=threads,
         **_turning(plan),
         reinit_filter=0,  # a picture that changes its size goes on counting frames; scalers follow it
-    )[str(plan.source_video_index)]
+    )
+    frames = _whole(read, plan)
     if plan.picture and plan.picture.is_still:
         # What comes after it is the same in other forms: a gain map, a preview, a second eye.
         frames = frames.filter("trim", end_frame=1)
@@ -40,6 +41,17 @@ def picture(source: str, plan: Plan, piece: Piece, threads: int) -> Any:
         # Sound goes on after the picture: the last frame is brought to where the grid takes it up.
         frames = frames.filter("tpad", stop_mode="clone", stop=-1)
     return _treat(_on_grid(frames, plan, piece), _once(plan, piece))
+
+
+def _whole(read: Any, plan: Plan) -> Any:
+    """Give the source's picture, of all its tiles where it is stored in tiles."""
+    grid = plan.picture.grid if plan.picture else None
+    if grid is None:
+        return read[str(plan.source_video_index)]
+    parts: Any = [read[str(tile.index)] for tile in grid.tiles]
+    for name, options in tiles.join(grid):
+        parts = ffmpeg.filter(parts, name, **options)
+    return parts
 
 
 def _turning(plan: Plan) -> dict[str, Any]:

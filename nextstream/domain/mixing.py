@@ -27,7 +27,8 @@ def stereo(layout: str, channels: int) -> str:
     """Give how a layout, as ffprobe names it, becomes stereo; empty where ffmpeg knows it itself.
 
     It makes one channel quieter. It knows the layouts with a name and fewer than nine channels without
-    one, and fails on all others: the side pair of a film in a track of its own, sixteen microphones, a picture's sound all around it.
+    one, and fails on all others: the side pair of a film in a track of its own, sixteen microphones, a
+    picture's sound all around it.
     """
     if channels < 2:
         return _MONO if _ONE.fullmatch(layout) else _ANY

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from nextstream.domain import markings, reading, seeking, tracks
+from nextstream.domain import markings, reading, seeking, tiles, tracks
 from nextstream.domain.video import Caution, SourceInfo
 from nextstream.errors import (
     MediaError,
@@ -47,7 +47,7 @@ _PART = Caution("picture_in_part", "The picture is made of tiles; only the first
 
 def command(binary: str, source: str) -> list[str]:
     """Build the ffprobe call that describes a source as JSON for `parse`."""
-    shown = ("-show_format", "-show_streams", "-show_chapters", "-of", "json")
+    shown = ("-show_format", "-show_streams", "-show_stream_groups", "-show_chapters", "-of", "json")
     return [*_calling(binary), *shown, "-i", reading.name_input(source)]
 
 
@@ -96,8 +96,9 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
     formats = container.get("format_name", "")
     duration_s = _length_s(tracks.seconds(container.get("duration")), start_s, formats)
     known = [s for s in streams if s.get("codec_name") in decodable and not _is_encrypted(s)]
-    pictures = [s for s in known if tracks.is_picture(s)]
-    # Where all pictures are parts of a larger one, as in HEIC, the first part is better than none.
+    mosaics = tiles.find(found, known)
+    pictures = mosaics + [s for s in known if tracks.is_picture(s)]
+    # Where all pictures are parts of a larger one that isn't known, a part is better than none.
     videos = pictures or [s for s in known if tracks.is_part(s)]
     videos.sort(key=lambda s: not s.get("disposition", {}).get("default"))
     sounds = [s for s in known if tracks.is_sound(s)]
@@ -116,7 +117,7 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
         video=picture,
         audio=tuple(tracks.audio(s, start_s) for s in sounds),
         texts=markings.texts(streams),
-        streams=len(streams),
+        streams=len(streams) - tiles.count_spare(mosaics),
         warnings=() if pictures or not videos else (_PART,),
         is_seekable=seeking.has_index(formats),
     )

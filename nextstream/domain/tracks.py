@@ -61,6 +61,7 @@ def video(stream: Stream, start_s: Fraction, duration_s: Fraction) -> VideoTrack
         fields=fields,
         turned=turned,
         mirrored=mirrored,
+        grid=stream.get("grid"),
     )
 
 

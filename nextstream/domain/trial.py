@@ -50,6 +50,7 @@ _SHAPE = re.compile(r"input from stream 0:(\d+) .* w:(\d+) h:(\d+) pixfmt:(\w+) 
 _RATE = re.compile(r"input from stream 0:(\d+) .* fr:(\d+)/(\d+)")
 
 _TURNED = re.compile(r"showinfo.* displaymatrix: rotation of (-?\d+)\.00 degrees")
+_TURNED_WHOLE = re.compile(r"Display Matrix: rotation of (-?\d+)\.00 degrees")
 
 _TOO_LARGE = ("max pixel count", "Picture size")
 
@@ -106,8 +107,13 @@ def fill(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
     return replace(track, width=width_px, height=height_px, pixel_format=pixel_format)
 
 
-def turn(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
-    """Give a track with what its first frames alone say of how they are to be turned, as EXIF does."""
+def turn(track: VideoTrack, words: Sequence[str]) -> VideoTrack:
+    """Give a track with what its first frames alone say of how they are to be turned, as EXIF does.
+
+    Of a picture of tiles ffmpeg alone, and not ffprobe, says how the whole is to be turned.
+    """
+    if track.grid:
+        return _turn_whole(track, words)
     angle = next((int(match[1]) for line in words if (match := _TURNED.search(line))), None)
     if angle is None or angle % 90 or track.turned or track.mirrored:
         return track
@@ -124,6 +130,18 @@ def settle_rate(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
             if 1 <= rate <= tracks.FASTEST:
                 return replace(track, rate=rate * (2 if track.fields else 1))
     return track
+
+
+def _turn_whole(track: VideoTrack, words: Sequence[str]) -> VideoTrack:
+    in_group, angle = False, 0
+    for line in words:
+        in_group = "Tile Grid" in line or (in_group and "Stream #" not in line)
+        if in_group and (match := _TURNED_WHOLE.search(line)):
+            angle = int(match[1])
+            break
+    size = (track.width, track.height)
+    width, height = size[::-1] if angle % 180 else size
+    return replace(track, width=width, height=height, turned=-angle % 360)
 
 
 def may_be_interlaced(track: VideoTrack) -> bool:

@@ -83,6 +83,26 @@ class Color:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """A part of a picture: its stream, and where its upper left corner lies."""
+
+    index: int
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A picture of tiles (ISO/IEC 23008-12, 6.6.2.3): what is shown of them, in stored pixels."""
+
+    tiles: tuple[Tile, ...]
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class VideoTrack:
     """The picture in a source, in the measures it is shown in: rotated, with square pixels.
 
@@ -107,6 +127,7 @@ class VideoTrack:
     mirrored: bool = False
     is_still: bool = False
     is_turned_by_frames: bool = False
+    grid: Grid | None = None
 
     @property
     def duration_s(self) -> Fraction:

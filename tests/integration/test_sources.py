@@ -6,6 +6,7 @@ import http.server
 import random
 import struct
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.domain import acceptance, captions, fmp4, ladder, plan
 from nextstream.domain.plan import Kind, Plan
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.video import Grid, SourceInfo, Tile
 from nextstream.errors import SourceHasGap, SourceNotVideo, SourceTruncated, StorageUnavailable
 from nextstream.settings import Settings
 from tests import pipeline, sources, sync
@@ -45,10 +46,11 @@ def encode(path: Path) -> tuple[SourceInfo, Plan, int, int]:
     return found, made, frames, lost
 
 
-def first_picture(path: Path, tmp_path: Path, number: int = 0) -> tuple[int, int, bytes]:
+def first_picture(
+    path: Path, tmp_path: Path, number: int = 0, made: Plan | None = None
+) -> tuple[int, int, bytes]:
     """Give the size and RGB bytes of the first encoded frame, or a later one, of the largest rung."""
-    found = probe(path)
-    made = make_plan(found)
+    made = made or make_plan(probe(path))
     one = next(iter(FfmpegEncoder(Settings()).encode(str(path), made, made.pieces[0], lambda _: None)))
     film, raw = tmp_path / "made.mp4", tmp_path / "made.rgb"
     film.write_bytes(one.data)
@@ -248,6 +250,30 @@ def test_a_still_is_the_first_picture_of_its_file(tmp_path: Path) -> None:
     both = tmp_path / "source"
     both.write_bytes(first.read_bytes() + other.read_bytes())  # as with a gain map for HDR
     assert corner(first_picture(both, tmp_path, 100), 0.5, 0.5) == "red"
+
+
+def test_tiles_become_one_picture(tmp_path: Path) -> None:
+    path = tmp_path / "tiles.mkv"
+    sources.run(
+        *(
+            "-f",
+            "lavfi",
+            "-i",
+            "color=red:s=160x120:d=1",
+            "-f",
+            "lavfi",
+            "-i",
+            "color=blue:s=160x120:d=1",
+        ),
+        *("-map", "0", "-map", "1", "-c:v", "libx264", "-preset", "ultrafast", path),
+    )
+    found = probe(path)
+    assert found.video is not None
+    grid = Grid((Tile(0, 0, 0), Tile(1, 160, 0)), 0, 0, 300, 120)
+    made = make_plan(replace(found, video=replace(found.video, width=300, grid=grid)))
+    picture = first_picture(path, tmp_path, made=made)
+    assert picture[:2] == (300, 120)
+    assert [corner(picture, x, 0.5) for x in (0.2, 0.8)] == ["red", "blue"]
 
 
 def test_raw_streams_without_a_clock_last_as_long_as_their_frames(tmp_path: Path) -> None:

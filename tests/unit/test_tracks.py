@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nextstream.domain import probe, tracks
+from nextstream.domain import probe, tracks, trial
+from nextstream.domain.video import Grid, Tile
 from nextstream.errors import (
     SourceEncrypted,
     SourceNotVideo,
@@ -126,6 +127,39 @@ def test_a_picture_that_starts_late_ends_where_the_file_does_unless_it_has_a_len
     assert tracks.video(late, Fraction(1), Fraction(20)).end_s == 21
     assert tracks.video(late, Fraction(1), ZERO).end_s == 5
     assert tracks.video(late | {"duration": "12"}, Fraction(1), Fraction(20)).end_s == 17
+
+
+def mosaic(**changes: Any) -> dict[str, Any]:
+    """Give what ffprobe says of a photo of two tiles beside its preview, which isn't the default."""
+    tiles = [
+        {"stream_index": n, "tile_horizontal_offset": 512 * n, "tile_vertical_offset": 0} for n in (0, 1)
+    ]
+    whole = {"width": 1000, "height": 500, "horizontal_offset": 0, "vertical_offset": 0}
+    group = {"type": "Tile Grid", "disposition": {"default": 1}}
+    tile = {"width": 512, "height": 512, "disposition": {"dependent": 1}}
+    return {
+        "streams": [stream(**tile), stream(index=1, **tile), stream(index=2, width=320, height=240)],
+        "stream_groups": [{**group, "components": [{**whole, "subcomponents": tiles}], **changes}],
+    }
+
+
+def test_a_picture_of_tiles_is_the_whole_and_no_tile_or_preview() -> None:
+    found = probe.parse(mosaic(), H264)
+    assert found.video is not None
+    assert (found.video.width, found.video.height) == (1000, 500)
+    assert found.video.grid == Grid((Tile(0, 0, 0), Tile(1, 512, 0)), 0, 0, 1000, 500)
+    assert found.streams == 2
+
+
+def test_a_picture_of_tiles_is_turned_as_ffmpeg_says_of_the_whole() -> None:
+    found = probe.parse(mosaic(), H264)
+    assert found.video is not None
+    matrix = "      Display Matrix: rotation of {}.00 degrees"
+    group = ["  Stream group #0:0: Tile Grid: hevc", "    Side data:", matrix.format(-90)]
+    turned = trial.turn(found.video, [*group, "  Stream #0:2: Video: hevc", matrix.format(0)])
+    assert (turned.turned, turned.width, turned.height) == (90, 500, 1000)
+    preview = ["  Stream group #0:0: Tile Grid: hevc", "  Stream #0:2: Video: hevc", matrix.format(-90)]
+    assert trial.turn(found.video, preview).turned == 0
 
 
 def test_a_sound_ends_where_its_header_says_in_mp4_and_in_matroska() -> None:
