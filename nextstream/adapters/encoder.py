@@ -88,14 +88,14 @@ class FfmpegEncoder:
 
     def extract_texts(self, source: str, plan: Plan, report: Report) -> Iterator[EncodedPiece]:
         """Give all subtitles of a source; those with nothing in them are left out."""
-        with self._scratch.folder(len(plan.texts) * captions.MAX_BYTES) as folder:
+        with self._scratch.folder(len(plan.texts) * captions.MAX_TAKEN_BYTES) as folder:
             command = ffmpeg.text_command(self._tools.ffmpeg, source, plan, folder)
             limits = self._limits(plan, plan.duration_s, 0)
             limits = replace(limits, stall_s=limits.wall_s)  # an hour may pass without a word
             processes.run(command, "out_time_us", lambda _: report(0), limits)
             for text in plan.texts:
                 path = Path(folder, text.name)
-                if path.exists() and path.stat().st_size <= captions.MAX_BYTES:
+                if path.exists() and path.stat().st_size <= captions.MAX_TAKEN_BYTES:
                     yield EncodedPiece(text.name, path.read_bytes())
 
     def picture(self, film: bytes, frame: int, width: int, height: int, form: str) -> bytes:

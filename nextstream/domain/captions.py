@@ -1,4 +1,4 @@
-"""Subtitles: WebVTT and SubRip from strangers are read into cues, and written as WebVTT that is safe.
+"""Subtitles: WebVTT, SubRip and ASS from strangers become cues, and cues WebVTT that is safe.
 
 Nothing of the input reaches the output as it was: cues are built anew of what is understood.
 Sections in this file are of the W3C's WebVTT.
@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from nextstream.domain import substation
 from nextstream.errors import SubtitlesInvalid
 
 MAX_BYTES = 1024**2  # a film's subtitles have a tenth of it
+MAX_TAKEN_BYTES = 4 * MAX_BYTES  # of a source's own: scripts draw more than they say
 CUES_MAX = 20_000
 TEXT_MAX = 2_000  # characters of a cue
 LATEST_S = 100 * 3600
@@ -51,22 +53,33 @@ class Cue:
     settings: str = ""
 
 
-def read(data: bytes) -> tuple[Cue, ...]:
-    """Read WebVTT or SubRip, in order of time; raises SubtitlesInvalid where no cue is in it.
+def read(data: bytes, most_bytes: int = MAX_BYTES) -> tuple[Cue, ...]:
+    """Read WebVTT, SubRip or ASS, in order of time; raises SubtitlesInvalid where no cue is in it.
 
     Cues that make no sense are left out, as players do.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > most_bytes:
         raise SubtitlesInvalid("The subtitles are larger than 1 MB; upload plain SRT or WebVTT.")
     cues = []
-    for block in re.split(r"\n{2,}", _decode(data)):
-        if cue := _cue(block.strip("\n").split("\n")):
-            cues.append(cue)
+    for cue in _cues(_decode(data)):
+        cues.append(cue)
         if len(cues) > CUES_MAX:
             raise SubtitlesInvalid(f"The subtitles have more than {CUES_MAX} cues.")
     if not cues:
         raise SubtitlesInvalid
     return tuple(sorted(cues, key=lambda cue: cue.start_s))
+
+
+def _cues(text: str) -> Iterator[Cue]:
+    if substation.is_script(text):
+        # Shadows and borders are often the same words once more.
+        for start_s, end_s, said in dict.fromkeys(substation.read(text)):
+            if cue := _make(start_s, end_s, said):
+                yield cue
+        return
+    for block in re.split(r"\n{2,}", text):
+        if cue := _cue(block.strip("\n").split("\n")):
+            yield cue
 
 
 def write(cues: Sequence[Cue]) -> str:
@@ -100,11 +113,15 @@ def _cue(lines: Sequence[str]) -> Cue | None:
     """Read a block: an id, which is left out, then a timing line, then text."""
     for n, line in enumerate(lines[:2]):
         if timing := _TIMING.fullmatch(line):
-            start_s, end_s = _seconds(timing, 1), _seconds(timing, 5)
-            text = _clean("\n".join(lines[n + 1 :]))
-            if text and start_s < end_s <= LATEST_S:
-                return Cue(start_s, end_s, text, _settings(timing[9] or ""))
+            text = "\n".join(lines[n + 1 :])
+            return _make(_seconds(timing, 1), _seconds(timing, 5), text, timing[9] or "")
     return None
+
+
+def _make(start_s: Fraction, end_s: Fraction, text: str, settings: str = "") -> Cue | None:
+    said = _clean(text)
+    sensible = said and start_s < end_s <= LATEST_S
+    return Cue(start_s, end_s, said, _settings(settings)) if sensible else None
 
 
 def _seconds(timing: re.Match[str], first: int) -> Fraction:

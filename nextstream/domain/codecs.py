@@ -101,6 +101,8 @@ def picture_options(form: str) -> dict[str, Any]:
 # What comes out as it is, and in which format; all else becomes WebVTT.
 _TEXTS = {
     "webvtt": ("copy", "webvtt"),  # decoded, it would lose where its cues stand
+    "ass": ("copy", "ass"),  # ffmpeg would write what is drawn as numbers
+    "ssa": ("copy", "ass"),
     BARE_WEBVTT: ("copy", "srt"),  # which gives a block its time, and leaves its text alone
 }
 

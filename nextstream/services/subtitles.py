@@ -55,7 +55,8 @@ def extract(
     for text in plan.texts:
         data = next((piece.data for piece in made if piece.name == text.name), b"")
         try:
-            cues = captions.shift(captions.read(data), -plan.origin_s, plan.duration_s)
+            cues = captions.read(data, captions.MAX_TAKEN_BYTES)
+            cues = captions.shift(cues, -plan.origin_s, plan.duration_s)
         except SubtitlesInvalid:
             log.info("subtitles left out", video_id=task.video_id, name=text.name)
             continue

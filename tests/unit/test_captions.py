@@ -37,6 +37,38 @@ def test_subrip_becomes_webvtt_that_states_its_place_in_the_stream() -> None:
     )
 
 
+SCRIPT = """[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Bold, Italic
+Style: Default,Arial,0,0
+Style: Sign,Arial,-1,0
+
+[Events]
+Format: Layer, Start, End, Style, Name, Effect, Text
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (r"Default,,,{\i1}Hello{\i0} there,\Nyou", "<i>Hello</i> there,\nyou"),
+        (r"Sign,,,{\an8\pos(1,2)}Exit{\b0} here", "<b>Exit</b> here"),
+        (r"Sign,,,{\b0}Exit{\r} here", "Exit<b> here</b>"),
+        (r"Default,,,{\p1}m 0 0 l 9 0{\p0}Text", "Text"),
+        (r"Default,,,{\k20}ka{\kf30}ra{a note}", "kara"),
+        (r"Default,,,hard\hspace <b> & \{x\} {y", "hard&nbsp;space &lt;b&gt; &amp; {x} {y"),
+    ],
+)
+def test_a_script_s_words_are_read_without_what_draws_them(said: str, shown: str) -> None:
+    line = f"Dialogue: 0,0:00:00.50,0:00:01.00,{said}\n"
+    drawing = r"Dialogue: 0,0:00:00.50,0:00:09.00,Sign,,,{\p1}m 0 0 l 100 0{\p0}" + "\n"
+    note = line.replace("Dialogue", "Comment")
+    (found,) = captions.read((SCRIPT + line + line + drawing + note).encode())
+    assert (found.start_s, found.end_s, found.text) == (Fraction(1, 2), 1, shown)
+
+
 def test_what_is_written_is_read_as_the_same_cues() -> None:
     cues = captions.read(SRT.encode())
     assert captions.read(captions.write(cues).encode()) == cues
