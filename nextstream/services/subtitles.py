@@ -105,9 +105,8 @@ def put(platform: Platform, account: Account, video_id: str, label: Label, data:
         raise WrongState
     if len([each for each in uploaded(video) if not label.fits(each)]) >= UPLOADS_MAX:
         raise SubtitlesInvalid(f"The video has {UPLOADS_MAX} subtitles; remove some first.")
-    text = captions.write(captions.read(data))
-    key = paths.uploaded_text(video.id, label.name)
-    packaging.put(platform, key, text.encode())
+    text = captions.write(captions.read(data)).encode()
+    packaging.put(platform, paths.uploaded_text(video.id, label.name), text)
     added = Rendition(
         label.name,
         TEXT_CODEC,
@@ -119,7 +118,7 @@ def put(platform: Platform, account: Account, video_id: str, label: Label, data:
         purpose=label.purpose,
         is_uploaded=True,
     )
-    _change(platform, account, video_id, label, added)
+    _change(platform, account, video_id, label, added, text)
     return added
 
 
@@ -143,13 +142,23 @@ def remove(platform: Platform, account: Account, video_id: str, label: Label) ->
         raise SubtitlesNotFound
     _change(platform, account, video_id, label, None)
     for gone in filter(label.fits, video.renditions):
-        tree = paths.tree(video.id, video.shown_version)
-        platform.storage.remove(f"{tree}/{gone.name}/")
-        platform.storage.remove(paths.uploaded_text(video.id, gone.name))
+        platform.storage.remove(f"{paths.tree(video.id, video.shown_version)}/{gone.name}/")
+    # Somebody may have added them anew meanwhile, or be about to; who does so waits for this.
+    with library.changing(platform, account, video_id) as (_, seen):
+        is_there = any(map(label.fits, uploaded(seen)))
+        if not is_there:
+            platform.storage.remove(paths.uploaded_text(video.id, label.name))
+    if is_there:
+        _rewrite(platform, seen)
 
 
 def _change(
-    platform: Platform, account: Account, video_id: str, label: Label, added: Rendition | None
+    platform: Platform,
+    account: Account,
+    video_id: str,
+    label: Label,
+    added: Rendition | None,
+    text: bytes = b"",
 ) -> None:
     """Note what subtitles there are, and write the manifests of what plays anew."""
     with library.changing(platform, account, video_id) as (tx, seen):
@@ -157,8 +166,19 @@ def _change(
         video = tx.videos.save(replace(seen, renditions=(*others, *([added] if added else []))))
         facts = {"language": label.language, "purpose": label.purpose, "by": account.id}
         tx.outbox.add(events.about(platform, video, "video.subtitles", there=bool(added), **facts))
+        key = paths.uploaded_text(video.id, label.name)
+        if added and not _is_stored(platform, key):  # somebody removed it in between
+            packaging.put(platform, key, text)
     _rewrite(platform, video)
     log.info("subtitles changed", video_id=video_id, there=bool(added), **facts)
+
+
+def _is_stored(platform: Platform, key: str) -> bool:
+    try:
+        platform.storage.head(key)
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def _rewrite(platform: Platform, video: Video) -> None:

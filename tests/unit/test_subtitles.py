@@ -139,6 +139,44 @@ def test_removed_subtitles_leave_manifests_and_storage(platform: Platform) -> No
     assert texts == [f"videos/{video.id}/v1/t1/text.vtt"]
 
 
+def test_subtitles_that_are_removed_while_they_are_replaced_are_whole(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, german = ready(platform), Label("de")
+    subtitles.put(platform, ADA, video.id, german, SRT)
+    store, meanwhile = subtitles.packaging.put, [1]
+
+    def store_and_be_overtaken(platform: Platform, key: str, body: bytes) -> None:
+        store(platform, key, body)
+        if meanwhile:
+            meanwhile.pop()
+            subtitles.remove(platform, ADA, video.id, german)
+
+    monkeypatch.setattr(subtitles.packaging, "put", store_and_be_overtaken)
+    subtitles.put(platform, ADA, video.id, german, SRT)
+    assert "Hi" in subtitles.get(platform, ADA, video.id, german)
+    assert len(tracks_in(platform, video)) == 3
+
+
+def test_subtitles_that_are_added_anew_while_they_are_removed_are_whole(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, german = ready(platform), Label("de")
+    subtitles.put(platform, ADA, video.id, german, SRT)
+    remove, meanwhile = platform.storage.remove, [1]
+
+    def be_overtaken_and_remove(prefix: str) -> int:
+        if meanwhile:
+            meanwhile.pop()
+            subtitles.put(platform, ADA, video.id, german, SRT)
+        return remove(prefix)
+
+    monkeypatch.setattr(platform.storage, "remove", be_overtaken_and_remove)
+    subtitles.remove(platform, ADA, video.id, german)
+    assert "Hi" in subtitles.get(platform, ADA, video.id, german)
+    assert len(tracks_in(platform, video)) == 3
+
+
 def test_only_who_may_manage_a_video_touches_its_subtitles(platform: Platform) -> None:
     video = ready(platform)
     with pytest.raises(VideoNotFound):
