@@ -43,6 +43,25 @@ _DROPPED = re.compile(
 _UNFIT = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
+# How Windows wrote languages before UTF-8, where it isn't cp1252.
+_OLD = {
+    **dict.fromkeys(("cs", "hr", "hu", "pl", "ro", "sk", "sl"), "cp1250"),
+    **dict.fromkeys(("be", "bg", "mk", "ru", "sr", "uk"), "cp1251"),
+    **dict.fromkeys(("et", "lt", "lv"), "cp1257"),
+    "el": "cp1253",
+    "tr": "cp1254",
+    "he": "cp1255",
+    "ar": "cp1256",
+    "fa": "cp1256",
+    "vi": "cp1258",
+    "th": "cp874",
+    "ja": "cp932",
+    "ko": "cp949",
+    "zh": "gb18030",
+}
+_OLD_TRADITIONAL, _TRADITIONAL = "cp950", ("zh-hant", "zh-tw", "zh-hk")
+
+
 @dataclass(frozen=True)
 class Cue:
     """One text and when it is shown; `text` is WebVTT cue text that is well formed and safe."""
@@ -53,15 +72,17 @@ class Cue:
     settings: str = ""
 
 
-def read(data: bytes, most_bytes: int = MAX_BYTES) -> tuple[Cue, ...]:
+def read(data: bytes, most_bytes: int = MAX_BYTES, language: str = "") -> tuple[Cue, ...]:
     """Read WebVTT, SubRip or ASS, in order of time; raises SubtitlesInvalid where no cue is in it.
+
+    `language`, a tag of RFC 5646, tells which characters are meant by what is no UTF.
 
     Cues that make no sense are left out, as players do.
     """
     if len(data) > most_bytes:
         raise SubtitlesInvalid("The subtitles are larger than 1 MB; upload plain SRT or WebVTT.")
     cues = []
-    for cue in _cues(_decode(data)):
+    for cue in _cues(_decode(data, language)):
         cues.append(cue)
         if len(cues) > CUES_MAX:
             raise SubtitlesInvalid(f"The subtitles have more than {CUES_MAX} cues.")
@@ -98,13 +119,15 @@ def shift(cues: Sequence[Cue], by_s: Fraction, duration_s: Fraction) -> tuple[Cu
     return tuple(cue for cue in moved if cue.start_s < cue.end_s)
 
 
-def _decode(data: bytes) -> str:
-    """Give the text with plain line ends; what is no UTF is taken for Windows' Latin, as SRTs are."""
+def _decode(data: bytes, language: str) -> str:
+    """Give the text with plain line ends; what is no UTF is as Windows writes its language."""
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
+        tag = language.lower()
+        written = _OLD_TRADITIONAL if tag.startswith(_TRADITIONAL) else _OLD.get(tag.partition("-")[0])
+        text = data.decode(written or "cp1252", errors="replace")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.rstrip() for line in lines)
 

@@ -105,7 +105,7 @@ def put(platform: Platform, account: Account, video_id: str, label: Label, data:
         raise WrongState
     if len([each for each in uploaded(video) if not label.fits(each)]) >= UPLOADS_MAX:
         raise SubtitlesInvalid(f"The video has {UPLOADS_MAX} subtitles; remove some first.")
-    text = captions.write(captions.read(data)).encode()
+    text = captions.write(captions.read(data, language=label.language)).encode()
     packaging.put(platform, paths.uploaded_text(video.id, label.name), text)
     added = Rendition(
         label.name,

@@ -99,6 +99,25 @@ def test_text_that_is_no_utf_8_is_read_as_western_windows_writes_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "encoding", "text"),
+    [
+        ("ru", "cp1251", "Привет"),
+        ("ja", "shift_jis", "こんにちは"),
+        ("zh", "gbk", "你好"),
+        ("zh-Hant", "big5", "你好"),
+        ("pt-BR", "cp1252", "Olá"),
+        ("ru", "utf-8", "Привет"),
+    ],
+)
+def test_text_that_is_no_utf_8_is_read_as_windows_writes_its_language(
+    language: str, encoding: str, text: str
+) -> None:
+    srt = f"1\n00:00:01,000 --> 00:00:02,000\n{text}"
+    (found,) = captions.read(srt.encode(encoding), language=language)
+    assert found.text == text
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("<b>bold</b> <u>line</u>", "<b>bold</b> <u>line</u>"),
