@@ -66,7 +66,7 @@ class FfmpegEncoder:
         with self._scratch.folder(plan.most_bytes(piece)) as folder:
 
             def make(of: str | None) -> damage.Words:
-                words = damage.Words()
+                words = damage.Words(counts_errors=plan.run_up_s is not None or plan.ends_with(piece))
                 command = ffmpeg.encode_command(self._tools.ffmpeg, of, plan, piece, folder, threads)
                 processes.run(command, "frame", report, limits, words.hear)
                 return words
@@ -74,10 +74,10 @@ class FfmpegEncoder:
             words = make(source)
             if words.frames_out == 0:
                 make(None)
-            # Chunks that are decoded from the beginning all hear of the same broken frames.
-            heard = plan.run_up_s is None and piece.first_frame + piece.frames < plan.frames
-            lost = words.lost(plans.expect(plan, piece), heard_before=heard)
-            yield from _collect(folder, piece.rungs, lost)
+            expected = plans.expect(plan, piece)
+            for name in piece.rungs:  # one at a time, so that only one is in memory
+                data = Path(folder, f"{name}.mp4").read_bytes()
+                yield EncodedPiece(name, data, words.lost(expected), words.broken(expected))
             if storyboard.sheet(plan, piece):
                 yield EncodedPiece(storyboard.NAME, _read(folder, f"{storyboard.NAME}.jpg"))
 
@@ -140,9 +140,3 @@ def _read(folder: str, name: str) -> bytes:
         return Path(folder, name).read_bytes()
     except FileNotFoundError as error:
         raise EncoderFailed(detail=f"ffmpeg made no {name}") from error
-
-
-def _collect(folder: str, names: tuple[str, ...], lost_frames: int = 0) -> Iterator[EncodedPiece]:
-    """Give the files one at a time, so that only one is in memory."""
-    for name in names:
-        yield EncodedPiece(name, Path(folder, f"{name}.mp4").read_bytes(), lost_frames)

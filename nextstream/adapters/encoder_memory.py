@@ -32,13 +32,14 @@ class MemoryEncoder:
     """Finds `source` in every file, and makes frames that no player can show.
 
     Errors put into `failing` by a piece's or voice's name are raised, once each; `lost_frames` are
-    said to be lost of each chunk.
+    said to be lost of each chunk, and `broken_frames` of these to be broken.
     """
 
     def __init__(self, source: SourceInfo = CLIP) -> None:
         self.source = source
         self.failing: dict[str, NextStreamError] = {}
         self.lost_frames = 0
+        self.broken_frames = 0
 
     def probe(self, source: str, size_bytes: int) -> SourceInfo:  # noqa: ARG002  the port's
         """Give the source it was made with."""
@@ -55,7 +56,7 @@ class MemoryEncoder:
             # Rates that differ as real ones do, of a hundredth of the cap.
             size_bytes = max(16, int(rung.maxrate_bps / plan.rate / 800))
             data = movie(plan.timescale, ticks, piece.frames, plan.gop_frames, size_bytes)
-            yield EncodedPiece(rung.name, data, self.lost_frames)
+            yield EncodedPiece(rung.name, data, self.lost_frames, self.broken_frames)
         if sheet := storyboard.sheet(plan, piece):
             yield EncodedPiece(storyboard.NAME, JPEG + f"sheet {sheet.first}".encode())
 

@@ -19,33 +19,52 @@ WORTH = Fraction(1, 2)  # with less than this left, a video is not what its owne
 _PROMISING = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf", "wav", "flac"})
 SPARSE_BPS = 4000  # no picture or sound worth the name is smaller; it may be a few frames years apart
 
-_FRAMES_OUT = re.compile(r"fps.* (\d+) frames in, (\d+) frames out")
+_FRAMES_OUT = re.compile(r"fps.* frames in, (\d+) frames out; .* (\d+) frames duplicated")
 _DECODE_ERRORS = re.compile(r"Input stream #0:\d+ .* (\d+) decode errors")
 
 
 class Words:
-    """Counts in ffmpeg's words what a chunk lost; `hear` takes them line by line."""
+    """Counts in ffmpeg's words what a chunk lost; `hear` takes them line by line.
 
-    def __init__(self) -> None:
+    Chunks that are decoded from the beginning all hear of the same errors: the last of them alone
+    `counts_errors`.
+    """
+
+    def __init__(self, *, counts_errors: bool = True) -> None:
+        self._counts_errors = counts_errors
         self.frames_out: int | None = None
-        self.broken = 0
+        self._repeated = 0
+        self._undecoded = 0
+        self._broken = 0
 
     def hear(self, line: str) -> None:
         """Take a line in."""
+        if match := _FRAMES_OUT.search(line):
+            self.frames_out = max(self.frames_out or 0, int(match[1]))
+            self._repeated += int(match[2])
+        elif self._counts_errors:
+            self._hear_error(line)
+
+    def _hear_error(self, line: str) -> None:
         if "corrupt decoded frame" in line:
-            self.broken += 1
-        elif match := _FRAMES_OUT.search(line):
-            self.frames_out = max(self.frames_out or 0, int(match[2]))
+            self._broken += 1
         elif match := _DECODE_ERRORS.search(line):
-            self.broken += int(match[1])
+            self._undecoded += int(match[1])
 
-    def lost(self, expected: int, *, heard_before: bool = False) -> int:
-        """Give how many of the frames a chunk should find in its source are missing or broken.
+    def lost(self, expected: int) -> int:
+        """Give how many of the frames a chunk should find in its source are missing or broken."""
+        return min(expected, self._missing(expected) + self._broken)
 
-        Where what lies before the chunk was decoded too, another one counts what is broken.
-        """
-        missing = max(0, expected - self.frames_out) if self.frames_out is not None else 0
-        return min(expected, missing + (0 if heard_before else self.broken))
+    def broken(self, expected: int) -> int:
+        """Give how many of the lost ones are there to be seen, though broken."""
+        return max(0, self.lost(expected) - self._missing(expected))
+
+    def _missing(self, expected: int) -> int:
+        if self.frames_out is None:
+            return min(expected, self._undecoded)
+        # What doesn't decode leaves a hole, in which frames are repeated; or it lies behind the last
+        # frame, where all that is missing is counted already.
+        return max(0, expected - self.frames_out) + min(self._undecoded, self._repeated)
 
 
 def promises(info: SourceInfo) -> bool:
@@ -106,10 +125,15 @@ def judge(info: SourceInfo, promised: SourceInfo) -> SourceInfo:
     return note(info, start_s + promised_s - end_s, promised_s)
 
 
-def note(info: SourceInfo, lost_s: Fraction, promised_s: Fraction) -> SourceInfo:
-    """Add lost time to a source's warnings; raises SourceTruncated with less than half left."""
+def note(
+    info: SourceInfo, lost_s: Fraction, promised_s: Fraction, broken_s: Fraction = Fraction(0)
+) -> SourceInfo:
+    """Add lost time to a source's warnings; raises SourceTruncated with less than half left.
+
+    `broken_s` of the lost time is shown all the same: it's worth a warning, but not a refusal.
+    """
     lost_s += sum((each.lost_s or Fraction(0) for each in info.warnings), Fraction(0))
-    if lost_s > promised_s * WORTH:
+    if lost_s - broken_s > promised_s * WORTH:
         raise SourceTruncated(detail=f"{float(lost_s):.1f} of {float(promised_s):.1f} s are lost")
     message = f"The file is damaged: {float(lost_s):.1f} s of {float(promised_s):.1f} s are lost."
     others = tuple(each for each in info.warnings if each.code != DAMAGED)

@@ -159,6 +159,10 @@ class Plan:
         burst = sum(rung.bufsize_bits for rung in self.rungs if rung.name in piece.rungs)
         return int((rates * piece.frames / self.rate + burst) / 8)
 
+    def ends_with(self, piece: Piece) -> bool:
+        """Tell whether a chunk is the last one, or its part by rung."""
+        return piece.first_frame + piece.frames == self.frames
+
     def piece(self, name: str) -> Piece:
         """Give a piece by its name; raises KeyError."""
         return {piece.name: piece for piece in self.pieces}[name]

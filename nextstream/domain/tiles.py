@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nextstream.domain.treatment import Step
+from nextstream.domain.colors import Step
 from nextstream.domain.video import Grid, Tile
 
 Stream = Mapping[str, Any]

@@ -263,7 +263,8 @@ class Rendition:
     `codec` is its RFC 6381 name, read from the bitstream. `gop_ticks` and `frame_ticks`, the time
     one frame is shown, are 0 but for pictures. `twin` names the stereo rendition that this is the
     surround sound of. Text is one file, so one segment; `is_uploaded` tells what a user added from
-    what was in the source. `lost_frames` are those that the source should have and hasn't.
+    what was in the source. `lost_frames` are those that the source should have and hasn't, or
+    that are shown though broken, which `broken_frames` are.
     """
 
     name: str
@@ -283,6 +284,7 @@ class Rendition:
     is_uploaded: bool = False
     twin: str = ""
     lost_frames: int = 0
+    broken_frames: int = 0
 
     @property
     def is_video(self) -> bool:

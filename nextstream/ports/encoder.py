@@ -16,13 +16,15 @@ Report = Callable[[int], None]
 class EncodedPiece:
     """What ffmpeg made of a piece: for each rung a fragmented MP4, for a text WebVTT.
 
-    `lost_frames` are those that the source should have and hasn't, or whose picture is broken.
+    `lost_frames` are those that the source should have and hasn't, or whose picture is broken, which
+    `broken_frames` are.
     A chunk whose plan has a sheet of the storyboard gives that last, as a JPEG named `storyboard`.
     """
 
     name: str
     data: bytes
     lost_frames: int = 0
+    broken_frames: int = 0
 
 
 class Encoder(Protocol):

@@ -73,6 +73,7 @@ def store_chunk(
         gop_ticks=plan.gop_ticks,
         frame_ticks=int(plan.timescale / plan.rate),
         lost_frames=made.lost_frames,
+        broken_frames=made.broken_frames,
     )
 
 
@@ -109,8 +110,12 @@ def join(plan: Plan, parts: Sequence[Rendition]) -> tuple[Rendition, ...]:
     for part in parts:
         before = whole.get(part.name)
         segments = (*before.segments, *part.segments) if before else part.segments
-        lost_frames = part.lost_frames + (before.lost_frames if before else 0)
-        whole[part.name] = replace(part, segments=_in_order(segments), lost_frames=lost_frames)
+        whole[part.name] = replace(
+            part,
+            segments=_in_order(segments),
+            lost_frames=part.lost_frames + (before.lost_frames if before else 0),
+            broken_frames=part.broken_frames + (before.broken_frames if before else 0),
+        )
     return tuple(sorted(whole.values(), key=lambda rendition: order.get(rendition.name, len(order))))
 
 

@@ -295,13 +295,13 @@ def _codecs(settings: Settings) -> tuple[ladder.Codec, ...]:
 
 def _note_damage(video: Video, renditions: Sequence[Rendition]) -> SourceInfo | None:
     """Give the source with the time that the encode lost; raises SourceTruncated for half of it."""
-    lost_frames = max((rendition.lost_frames for rendition in renditions), default=0)
-    if video.plan is None or video.source is None:
+    if video.plan is None or video.source is None or not renditions:
         return video.source
-    lost_s = lost_frames / video.plan.rate
+    most = max(renditions, key=lambda rendition: rendition.lost_frames)
+    lost_s, broken_s = most.lost_frames / video.plan.rate, most.broken_frames / video.plan.rate
     if lost_s < damage.LEAST_LOST_S:
         return video.source
-    return damage.note(video.source, lost_s, video.plan.duration_s)
+    return damage.note(video.source, lost_s, video.plan.duration_s, broken_s)
 
 
 def _limits(settings: Settings) -> acceptance.Limits:

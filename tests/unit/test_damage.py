@@ -60,15 +60,16 @@ def test_what_the_probe_and_the_encode_lost_is_added_up() -> None:
         damage.note(cut, Fraction(30), Fraction(100))
 
 
-def test_frames_that_are_broken_before_a_chunk_are_not_its_own() -> None:
-    words = damage.Words()
-    words.hear("[fps] 120 frames in, 100 frames out; 0 frames dropped")
-    words.hear(
-        "[in#0] Input stream #0:0 (video): 500 packets read; 490 frames decoded; 10 decode errors"
-    )
-    assert words.lost(100, heard_before=True) == 0
-    assert words.lost(102, heard_before=True) == 2
-    assert words.lost(100) == 10
+def test_errors_before_a_chunk_are_not_its_own() -> None:
+    words = damage.Words(counts_errors=False)
+    for line in (
+        "[Parsed_fps_0 @ 0x1] 490 frames in, 100 frames out; 0 frames dropped, 20 frames duplicated.",
+        "[in#0/avi @ 0x1]   Input stream #0:0 (video): 500 packets read (1 bytes); 490 frames decoded; "
+        "10 decode errors;",
+        "[vist#0:0/h264 @ 0x1] corrupt decoded frame",
+    ):
+        words.hear(line)
+    assert [words.lost(expected) for expected in (100, 102)] == [0, 2]
 
 
 def test_a_chunk_lost_what_it_should_have_found_and_what_is_broken() -> None:
@@ -80,9 +81,25 @@ def test_a_chunk_lost_what_it_should_have_found_and_what_is_broken() -> None:
         "[vist#0:0/h264 @ 0x1] corrupt decoded frame",
     ):
         words.hear(line)
-    assert words.lost(100) == 3
-    assert words.lost(150) == 53
-    assert words.lost(2) == 2
+    assert (words.lost(100), words.broken(100)) == (3, 1)
+    assert (words.lost(2), words.broken(2)) == (2, 0)
+
+
+def test_what_does_not_decode_at_the_end_is_lost_once() -> None:
+    words = damage.Words()
+    words.hear(
+        "[Parsed_fps_0 @ 0x1] 115 frames in, 120 frames out; 0 frames dropped, 5 frames duplicated."
+    )
+    words.hear("Input stream #0:0 (video): 200 packets read; 115 frames decoded; 85 decode errors;")
+    assert words.lost(150) == 35  # at the chunk's end, and five before it
+
+
+def test_frames_that_are_shown_though_broken_are_told_and_refuse_nothing() -> None:
+    source = promised()
+    (caution,) = damage.note(source, Fraction(90), Fraction(100), broken_s=Fraction(60)).warnings
+    assert caution.lost_s == 90
+    with pytest.raises(SourceTruncated):
+        damage.note(source, Fraction(90), Fraction(100), broken_s=Fraction(30))
 
 
 def test_packets_tell_the_end_also_out_of_order_and_without_those_an_edit_list_cuts() -> None:

@@ -416,14 +416,18 @@ def test_publish_is_the_last_piece_of_a_plan(platform: Platform) -> None:
     assert list(tasks_of(platform))[-1] == PUBLISH.name
 
 
-@pytest.mark.parametrize(("lost", "state"), [(0, "ready"), (48, "ready"), (300, "failed")])
+@pytest.mark.parametrize(
+    ("lost", "broken", "state"),
+    [(0, 0, "ready"), (48, 0, "ready"), (300, 0, "failed"), (300, 290, "ready")],
+)
 def test_frames_that_the_encode_lost_are_told_and_half_of_them_are_too_many(
-    lost: int, state: str, platform: Platform, encoder: MemoryEncoder
+    lost: int, broken: int, state: str, platform: Platform, encoder: MemoryEncoder
 ) -> None:
     encoder.lost_frames = lost  # of each chunk, 24 a second
+    encoder.broken_frames = broken
     video = transcode(platform)
     assert video.state == state
     assert video.source is not None
     codes = [each.code for each in video.source.warnings]
-    assert codes == (["source_damaged"] if lost == 48 else [])
-    assert (video.failure and video.failure.code) == ("source_truncated" if lost == 300 else None)
+    assert codes == (["source_damaged"] if lost and state == "ready" else [])
+    assert (video.failure and video.failure.code) == ("source_truncated" if state == "failed" else None)
