@@ -16,7 +16,9 @@ LEAST_LOST = Fraction(1, 100)
 WORTH = Fraction(1, 2)  # with less than this left, a video is not what its owner meant
 
 # Whose headers promise a duration; elsewhere it is guessed from the first packets and the size.
-_PROMISING = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf", "wav", "flac"})
+_PROMISING = frozenset(
+    {"mov", "mp4", "matroska", "webm", "avi", "flv", "asf", "mxf", "rm", "wav", "flac"}
+)
 SPARSE_BPS = 4000  # no picture or sound worth the name is smaller; it may be a few frames years apart
 
 _FRAMES_OUT = re.compile(r"fps.* frames in, (\d+) frames out; .* (\d+) frames duplicated")

@@ -126,9 +126,23 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
 def _streams(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Give the streams, without durations that aren't their own."""
     streams: list[Mapping[str, Any]] = found.get("streams", [])
+    if found.get("format", {}).get("format_name") == "avi":
+        return [_with_frames(stream) for stream in streams]
     if _WITHOUT_LENGTHS.isdisjoint(found.get("format", {}).get("format_name", "").split(",")):
         return streams
     return [{key: fact for key, fact in stream.items() if key != "duration"} for stream in streams]
+
+
+def _with_frames(stream: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a stream of an AVI file with the length that its header counts in frames.
+
+    ffprobe says less of a file that was cut off: what fits into its size.
+    """
+    rate = tracks.ratio(stream.get("avg_frame_rate", ""), Fraction(0))
+    if stream.get("codec_type") != "video" or not rate:
+        return stream
+    counted_s = tracks.seconds(stream.get("nb_frames")) / rate
+    return {**stream, "duration": str(max(counted_s, tracks.seconds(stream.get("duration"))))}
 
 
 def _length_s(duration_s: Fraction, start_s: Fraction, formats: str) -> Fraction:

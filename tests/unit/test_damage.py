@@ -48,6 +48,12 @@ def test_a_frame_or_a_rounded_header_is_no_damage() -> None:
     assert damage.judge(there(promised(), 99.5), promised()).warnings == ()
 
 
+@pytest.mark.parametrize("form", ["mxf", "rm", "avi", "flv", "asf", "matroska,webm"])
+def test_formats_whose_headers_know_their_length_are_held_to_it(form: str) -> None:
+    with pytest.raises(SourceTruncated):
+        damage.judge(there(promised(form=form), 49), promised(form=form))
+
+
 def test_formats_that_guess_their_length_promise_nothing() -> None:
     assert damage.judge(there(promised(form="mp3"), 30), promised(form="mp3")).warnings == ()
 

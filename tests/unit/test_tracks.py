@@ -162,6 +162,16 @@ def test_a_picture_of_tiles_is_turned_as_ffmpeg_says_of_the_whole() -> None:
     assert trial.turn(found.video, preview).turned == 0
 
 
+def test_an_avi_file_that_was_cut_off_is_held_to_the_frames_its_header_counts() -> None:
+    cut = {
+        "format": {"format_name": "avi", "duration": "6"},
+        "streams": [stream(duration="6.000000", nb_frames="200"), sound(duration="6.048000")],
+    }
+    video = probe.parse(cut, H264).video
+    assert video is not None
+    assert video.end_s == 8
+
+
 def test_a_sound_ends_where_its_header_says_in_mp4_and_in_matroska() -> None:
     assert tracks.audio(sound(start_pts=90000, duration="3.5"), ZERO).end_s == Fraction(9, 2)
     assert tracks.audio(sound(tags={"DURATION": "00:01:02.500"}), ZERO).end_s == Fraction(125, 2)
