@@ -454,6 +454,16 @@ def test_webvtt_that_ffmpeg_has_no_name_for_is_read(tmp_path: Path) -> None:
     assert cue.text.endswith(",Hello")
 
 
+def test_a_source_that_no_seek_finds_its_way_in_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "dirac.mkv"  # without a keyframe in its index
+    sources.run(
+        *("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=2", "-c:v", "vc2", "-strict", "-1"),
+        path,
+    )
+    _, made, frames, lost = encode(path)
+    assert (frames, made.frames, lost) == (50, 50, 0)
+
+
 def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path) -> None:
     body, path = whole(tmp_path), tmp_path / "source"
     path.write_bytes(body[: len(body) * 7 // 10])
