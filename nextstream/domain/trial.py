@@ -13,6 +13,7 @@ from nextstream.errors import MediaError, SourceEmpty, SourceTooLarge
 
 VIDEO_FRAMES = 3
 AUDIO_FRAMES = 20  # so that a sound that was taken for another codec's shows errors
+PATIENT_FRAMES = 300  # of one track alone, where the first few gave more errors than frames
 WINDOW_S = 20  # a track that starts later is looked for in the whole source
 IDET_FRAMES = 40
 IDET_LEAST = 10  # fewer frames that are told one way or the other prove nothing
@@ -70,15 +71,19 @@ class Decoded:
 
 
 def command(binary: str, source: str, info: SourceInfo, window_s: int | None = WINDOW_S) -> list[str]:
-    """Build the ffmpeg call that decodes the first frames of every track, for `parse`."""
+    """Build the ffmpeg call that decodes the first frames of every track, for `parse`.
+
+    Without a window the whole source is looked through, and more of its frames.
+    """
     window = () if window_s is None else ("-t", str(window_s))
     outputs: list[str] = []
     if info.video:
         # What a frame says beside its picture, for `turn`.
         shown = ("-vf", "showinfo=checksum=0")
-        outputs += _nowhere(info.video.index, "-frames:v", VIDEO_FRAMES, shown)
+        frames = VIDEO_FRAMES if window else PATIENT_FRAMES
+        outputs += _nowhere(info.video.index, "-frames:v", frames, shown)
     for track in info.audio:
-        outputs += _nowhere(track.index, "-frames:a", AUDIO_FRAMES)
+        outputs += _nowhere(track.index, "-frames:a", AUDIO_FRAMES if window else PATIENT_FRAMES)
     return [*calling(binary), *window, *reading_of(source), *outputs]
 
 
@@ -186,12 +191,18 @@ def explain(words: Iterable[str]) -> MediaError:
 
 
 def verdicts(info: SourceInfo, found: Mapping[int, Decoded]) -> dict[int, bool | None]:
-    """Tell for each track whether it decodes; None where no packet of it was met."""
+    """Tell for each track whether it decodes; None where more of it has to be looked at.
+
+    That is where no packet of it was met, and where some of it decodes: its beginning may be damaged.
+    """
     indexes = [*([info.video.index] if info.video else []), *(t.index for t in info.audio)]
-    return {
-        index: found[index].is_sound if index in found and found[index].packets else None
-        for index in indexes
-    }
+    return {index: _judge(found.get(index, Decoded(0, 0))) for index in indexes}
+
+
+def _judge(decoded: Decoded) -> bool | None:
+    if decoded.is_sound:
+        return True
+    return None if decoded.frames or not decoded.packets else False
 
 
 def calling(binary: str) -> list[str]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from nextstream.domain import damage, packets
+from nextstream.domain import damage, packets, trial
 from nextstream.domain.video import SourceInfo, VideoTrack
 from nextstream.errors import SourceTruncated
 
@@ -132,6 +132,25 @@ def test_a_clock_that_can_only_go_on_has_a_gap_where_it_goes_on_late() -> None:
     lines = ("0,0,40,K__", "40,40,40,___", "60000,60000,40,K__")
     found = packets.survey(packets.read(lines), MS, FRAME_S, skips=False)
     assert (found.jumps, found.longest_gap_s, found.length_s) == (0, 59_960 * MS, 60_040 * MS)
+
+
+@pytest.mark.parametrize(
+    ("decoded", "verdict"),
+    [
+        (trial.Decoded(3, 3, 0), True),
+        (trial.Decoded(28, 3, 25), None),  # the first keyframe may be broken
+        (trial.Decoded(0, 0, 0), None),
+        (trial.Decoded(90, 0, 90), False),
+    ],
+)
+def test_a_track_whose_beginning_is_broken_is_looked_at_for_longer(
+    decoded: trial.Decoded, verdict: bool | None
+) -> None:
+    source = promised()
+    assert trial.verdicts(source, {0: decoded}) == {0: verdict}
+    first, patient = (trial.command("ffmpeg", "x", source, window) for window in (trial.WINDOW_S, None))
+    assert first[first.index("-frames:v") + 1] == "3"
+    assert patient[patient.index("-frames:v") + 1] == "300"
 
 
 def test_the_longest_gap_is_found() -> None:
