@@ -117,7 +117,8 @@ class _Tally:
 
     def add(self, packet: Packet) -> None:
         self.count += packet.is_shown
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        is_astray = self.skips and _is_astray(packet, self.time_base)
+        stamp = packet.dts if packet.pts is None or is_astray else packet.pts
         if stamp is not None:
             self._place(packet, stamp)
         self._go_on(packet)
@@ -143,6 +144,13 @@ class _Tally:
         self.length, self.longest_gap = self.length + step, max(self.longest_gap, Fraction(step))
         if packet.dts is not None:
             self._before = packet.dts
+
+
+def _is_astray(packet: Packet, time_base: Fraction) -> bool:
+    """Tell a packet whose time was damaged: shown far from where it is decoded."""
+    if packet.pts is None or packet.dts is None:
+        return False
+    return abs(packet.pts - packet.dts) * time_base > JUMP_S
 
 
 def _step(packet: Packet, before: int | None) -> Fraction | None:

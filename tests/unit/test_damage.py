@@ -153,5 +153,10 @@ def test_a_track_whose_beginning_is_broken_is_looked_at_for_longer(
     assert patient[patient.index("-frames:v") + 1] == "300"
 
 
+def test_a_time_far_from_where_its_packet_stands_is_not_believed() -> None:
+    found = survey("0,0,40,K__", "40,40,40,___", "900000,80,40,___", "120,120,40,___")
+    assert (found.end_s, found.jumps) == (160 * MS, 0)
+
+
 def test_the_longest_gap_is_found() -> None:
     assert survey("0,0,40,K__", "5000,5000,40,___").longest_gap_s == 5
