@@ -9,6 +9,7 @@ from math import atan2, degrees
 from typing import Any
 
 from nextstream.domain import markings, mixing
+from nextstream.domain.plan import NATURAL_RATES, RATE_TOLERANCE
 from nextstream.domain.video import AudioTrack, Color, VideoTrack
 
 Stream = Mapping[str, Any]
@@ -145,8 +146,9 @@ def _is_full_range(stream: Stream) -> bool:
 def _rate(stream: Stream) -> Fraction:
     """Give the rate that frames come at: the nominal one where frames are left out of it at times.
 
-    A nominal rate far above the average is a clock's, not a picture's (90000 is seen), and an
-    average can be missing. Of interlaced pictures the nominal one may count fields.
+    A nominal rate far above the average is a clock's, not a picture's (90000 is seen), unless it is one
+    that pictures have: a recorded screen stands still for most of the time. An average can be missing.
+    Of interlaced pictures the nominal one may count fields.
     """
     average = ratio(stream.get("avg_frame_rate", ""), Fraction(0))
     nominal = ratio(stream.get("r_frame_rate", ""), Fraction(0))
@@ -154,7 +156,12 @@ def _rate(stream: Stream) -> Fraction:
         return nominal if 1 <= nominal <= FASTEST else Fraction(25)
     if "start_pts" not in stream or nominal == 2 * average:  # no clock at all, or fields
         return average
-    return nominal if average <= nominal <= VARIABLE_UP_TO * average else average
+    is_pictures = nominal <= VARIABLE_UP_TO * average or _is_natural(nominal)
+    return nominal if average <= nominal and is_pictures else average
+
+
+def _is_natural(rate: Fraction) -> bool:
+    return any(abs(natural - rate) <= rate * RATE_TOLERANCE for natural in NATURAL_RATES)
 
 
 def ratio(text: str, otherwise: Fraction) -> Fraction:

@@ -90,6 +90,9 @@ def test_fields_double_the_rate_and_the_second_letter_says_which_is_shown_first(
     ("nominal", "average", "rate"),
     [
         ("30/1", "12/1", 30),  # frames left out in the dark
+        ("60/1", "15/1", 60),  # a screen that stands still most of the time
+        ("30000/1001", "8/1", Fraction(30000, 1001)),
+        ("48/1", "15/1", 15),  # no rate that anything has
         ("50/1", "25/1", 25),  # fields are counted
         ("90000/1", "25/1", 25),  # a clock's
         ("60/1", "1000/1", 60),
@@ -97,7 +100,9 @@ def test_fields_double_the_rate_and_the_second_letter_says_which_is_shown_first(
         ("90000/1", "0/0", 25),
     ],
 )
-def test_the_rate_is_the_pictures_and_not_the_clocks(nominal: str, average: str, rate: int) -> None:
+def test_the_rate_is_the_pictures_and_not_the_clocks(
+    nominal: str, average: str, rate: int | Fraction
+) -> None:
     assert tracks.video(stream(r_frame_rate=nominal, avg_frame_rate=average), ZERO, ZERO).rate == rate
 
 
