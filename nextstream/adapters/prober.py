@@ -10,15 +10,15 @@ from typing import Any
 
 from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
+from nextstream.adapters.surveyor import Surveyor
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import colors, damage, markings, packets, probe, seeking, trial
+from nextstream.domain import colors, damage, markings, probe, seeking, trial
 from nextstream.domain.packets import Survey
 from nextstream.domain.treatment import HOLD_S
 from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
 from nextstream.errors import MediaError, SourceEmpty
 
 TRIAL = Limits(wall_s=120, cpu_s=240, file_bytes=0)
-LISTING = Limits(wall_s=1800, cpu_s=900, file_bytes=0)  # all packets of a long source, by network
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,14 @@ class Prober:
         info = replace(probe.parse(found, self.tools.decodable()), size_bytes=size_bytes)
         info = self._settle_color(self._detect_fields(self._try(info)))
         track = info.video or info.audio[0]
-        survey = self._survey(info, track, probe.parse_time_base(found, track.index))
-        if info.video and survey.jumps and packets.may_skip(info.format):
-            survey = self._check_clock(info, info.video, survey, found)
+        surveyor = Surveyor(self.tools.ffprobe, self.source, found)
+        survey = surveyor.survey(info, track)
         measured = _measure(info, survey)
         if damage.may_end_with_sound(info, measured) and not probe.has_length(found, track.index):
-            measured = self._hear(info, measured, found)
+            measured = _hear(info, measured, surveyor)
             info = damage.promise_by_sound(info, measured)
         if damage.may_end_with_text(info, measured) and not probe.has_length(found, track.index):
-            info = damage.promise_by_text(info, measured, self._last_text_s(found))
+            info = damage.promise_by_text(info, measured, surveyor.last_text_s())
             measured = replace(measured, duration_s=min(measured.duration_s, info.duration_s))
         info = self._check_seek(damage.judge(measured, info), survey)
         length_s = info.shown_to_s - info.shown_from_s
@@ -113,56 +112,6 @@ class Prober:
                 pass
         return words
 
-    def _survey(self, info: SourceInfo, track: VideoTrack | AudioTrack, base: Fraction) -> Survey:
-        """Read a track's last packets, or all where the last don't tell enough."""
-        promised_s = info.start_s + info.duration_s
-        skips = packets.may_skip(info.format)
-        if info.is_seekable and not damage.is_sparse(info):
-            with suppress(MediaError):  # ffprobe gives up where it can't seek
-                found = self._list(
-                    info.format, track, base, float(promised_s) - packets.TAIL_S, skips=skips
-                )
-                whole = found.end_s is not None and not damage.ends_early(info, found.end_s)
-                if whole and found.count > 1:
-                    return found
-        return self._list(info.format, track, base, skips=skips)
-
-    def _check_clock(
-        self, info: SourceInfo, video: VideoTrack, survey: Survey, found: Mapping[str, Any]
-    ) -> Survey:
-        """Take a jump of the picture's clock for a gap where a sound goes on all the while."""
-        for sound in info.audio:
-            heard = self._survey(info, sound, probe.parse_time_base(found, sound.index))
-            if packets.goes_on(heard, survey):
-                return self._list(
-                    info.format, video, probe.parse_time_base(found, video.index), skips=False
-                )
-        return survey
-
-    def _hear(self, info: SourceInfo, measured: SourceInfo, found: Mapping[str, Any]) -> SourceInfo:
-        """Find where sounds end, in a source that tells at most how long its longest track is."""
-        alone = replace(info, video=None)
-        surveys = (
-            self._survey(alone, track, probe.parse_time_base(found, track.index)) for track in info.audio
-        )
-        audio = tuple(
-            replace(track, end_s=survey.end_s or track.end_s)
-            for track, survey in zip(info.audio, surveys, strict=True)
-        )
-        video = measured.video
-        if video and video.is_still:
-            video = replace(video, end_s=max(video.end_s, *(t.end_s for t in audio if t.end_s)))
-        return replace(measured, video=video, audio=audio)
-
-    def _last_text_s(self, found: Mapping[str, Any]) -> Fraction:
-        """Give when the last subtitles of any kind end on the source's clock; 0 where there are none."""
-        if (index := probe.first_text(found)) is None:
-            return Fraction(0)
-        command = probe.packets_command(self.tools.ffprobe, self.source, probe.ALL_TEXTS)
-        lines = processes.listen(command, LISTING)
-        base = probe.parse_time_base(found, index)
-        return packets.survey(packets.read(lines), base, Fraction(0)).end_s or Fraction(0)
-
     def _check_seek(self, info: SourceInfo, survey: Survey) -> SourceInfo:
         """Find whether decoding can begin before any frame, or only at the beginning."""
         video = info.video
@@ -190,21 +139,17 @@ class Prober:
                 return False
         return True
 
-    def _list(
-        self,
-        form: str,
-        track: VideoTrack | AudioTrack,
-        base: Fraction,
-        from_s: float | None = None,
-        *,
-        skips: bool,
-    ) -> Survey:
-        frame_s = track.frame_s if isinstance(track, VideoTrack) else Fraction(1024, 48000)
-        command = probe.packets_command(self.tools.ffprobe, self.source, track.index, from_s)
-        listed = packets.read(processes.listen(command, LISTING))
-        if not probe.has_clock(form):
-            listed = packets.without_clock(listed, base, frame_s)
-        return packets.survey(listed, base, frame_s, skips=skips)
+
+def _hear(info: SourceInfo, measured: SourceInfo, surveyor: Surveyor) -> SourceInfo:
+    """Find where sounds end, in a source that tells at most how long its longest track is."""
+    alone = replace(info, video=None)
+    audio = tuple(
+        replace(track, end_s=surveyor.survey(alone, track).end_s or track.end_s) for track in info.audio
+    )
+    video = measured.video
+    if video and video.is_still:
+        video = replace(video, end_s=max(video.end_s, *(t.end_s for t in audio if t.end_s)))
+    return replace(measured, video=video, audio=audio)
 
 
 def _find_end(info: SourceInfo, survey: Survey) -> Fraction:

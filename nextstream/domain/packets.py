@@ -78,13 +78,21 @@ def goes_on(sound: Survey, picture: Survey) -> bool:
 
 
 def survey(
-    packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction, *, skips: bool = True
+    packets: Iterable[Packet],
+    time_base: Fraction,
+    frame_s: Fraction,
+    delay: int = 0,
+    *,
+    skips: bool = True,
 ) -> Survey:
     """Sum packets up; `frame_s` is how long a frame lasts where a packet doesn't say.
 
-    `skips` tells that a clock may have been set forward, so that a long gap is none.
+    `delay` frames are decoded before the first is shown: where not all say when they are shown, the last
+    is shown that much later than it is decoded. `skips` tells that a clock may have been set forward,
+    so that a long gap is none.
     """
-    tally = _Tally(time_base, frame_s / time_base, skips)
+    frame = frame_s / time_base
+    tally = _Tally(time_base, frame, delay * frame, skips)
     for packet in packets:
         tally.add(packet)
     return Survey(
@@ -104,16 +112,24 @@ class _Tally:
 
     time_base: Fraction
     frame: Fraction
+    delay: Fraction
     skips: bool
     count: int = 0
-    end: Fraction | None = None
     last: int | None = None
     length: Fraction = Fraction(0)
     longest_gap: Fraction = Fraction(0)
     jumps: int = 0
     longest_gop: int = 0
+    _shown_end: Fraction | None = None
+    _decoded_end: Fraction | None = None
+    _all_say: bool = True
     _key: int | None = None
     _before: int | None = None
+
+    @property
+    def end(self) -> Fraction | None:
+        """Give when the last one ends, if any says so."""
+        return self._shown_end if self._all_say else self._decoded_end
 
     def add(self, packet: Packet) -> None:
         self.count += packet.is_shown
@@ -126,8 +142,11 @@ class _Tally:
     def _place(self, packet: Packet, stamp: int) -> None:
         """Note where a packet lies."""
         if packet.is_shown:
-            end = Fraction(stamp + (packet.duration or self.frame))
-            self.end = end if self.end is None else max(self.end, end)
+            lasts = packet.duration or self.frame
+            decoded = stamp if packet.dts is None else packet.dts + self.delay
+            self._shown_end = _later(self._shown_end, Fraction(stamp + lasts))
+            self._decoded_end = _later(self._decoded_end, Fraction(max(stamp, decoded) + lasts))
+            self._all_say = self._all_say and packet.pts is not None
             self.last = stamp if self.last is None else max(self.last, stamp)
         if self._key is not None:
             self.longest_gop = max(self.longest_gop, stamp - self._key)
@@ -144,6 +163,10 @@ class _Tally:
         self.length, self.longest_gap = self.length + step, max(self.longest_gap, Fraction(step))
         if packet.dts is not None:
             self._before = packet.dts
+
+
+def _later(one: Fraction | None, other: Fraction) -> Fraction:
+    return other if one is None else max(one, other)
 
 
 def _is_astray(packet: Packet, time_base: Fraction) -> bool:

@@ -161,6 +161,11 @@ def first_text(found: Mapping[str, Any]) -> int | None:
     return next((s["index"] for s in found["streams"] if markings.is_text(s)), None)
 
 
+def parse_delay(found: Mapping[str, Any], index: int) -> int:
+    """Give how many frames of a stream may be decoded before the first is shown."""
+    return next(int(s.get("has_b_frames") or 0) for s in found["streams"] if s["index"] == index)
+
+
 def has_length(found: Mapping[str, Any], index: int) -> bool:
     """Tell whether a stream says how long it is; else the container does, of its longest."""
     return any(s["index"] == index and tracks.seconds(s.get("duration")) > 0 for s in _streams(found))

@@ -123,6 +123,13 @@ def test_bare_pictures_last_a_frame_whatever_their_packets_say_but_half_of_one_f
     assert (found.count, found.end_s, found.length_s, found.jumps) == (4, None, 120 * MS, 0)
 
 
+def test_pictures_that_do_not_all_say_when_they_are_shown_end_as_late_as_their_order_needs() -> None:
+    lines = ("40,0,40,K__", "N/A,40,40,___", "80,80,40,___")
+    assert packets.survey(packets.read(lines), MS, FRAME_S, delay=1).end_s == 160 * MS
+    said = (*lines[:1], "120,40,40,___", *lines[2:])
+    assert packets.survey(packets.read(said), MS, FRAME_S, delay=1).end_s == 160 * MS
+
+
 def test_a_clock_that_jumps_counts_as_going_on() -> None:
     found = survey("0,0,40,K__", "40,40,40,___", "900000,900000,40,K__", "20,20,40,K__", "60,60,40,___")
     assert (found.jumps, found.length_s) == (2, 200 * MS)
