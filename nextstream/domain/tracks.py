@@ -98,7 +98,12 @@ def _clock(text: str) -> Fraction:
 
 def _square(stream: Stream) -> tuple[int, int]:
     aspect = ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"), Fraction(1))
-    return square(int(stream.get("width") or 0), int(stream.get("height") or 0), aspect)
+    width, height = int(stream.get("width") or 0), int(stream.get("height") or 0)
+    for side in stream.get("side_data_list", []):
+        # ffmpeg cuts off what a container says (`clap` of MP4, Matroska's PixelCrop); ffprobe counts it.
+        width -= int(side.get("crop_left", 0)) + int(side.get("crop_right", 0))
+        height -= int(side.get("crop_top", 0)) + int(side.get("crop_bottom", 0))
+    return square(max(width, 0), max(height, 0), aspect)
 
 
 def square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:

@@ -71,6 +71,12 @@ def test_all_eight_orientations_of_a_display_matrix(
     assert (track.width, track.height) == ((576, 720) if turned % 180 else (720, 576))
 
 
+def test_what_a_container_cuts_off_is_no_part_of_the_picture() -> None:
+    sides = [{"crop_top": 8, "crop_bottom": 8, "crop_left": 16, "crop_right": 24}]
+    track = tracks.video(stream(side_data_list=sides), ZERO, ZERO)
+    assert (track.width, track.height) == (680, 560)
+
+
 def test_pixels_that_are_not_square_widen_the_picture() -> None:
     track = tracks.video(stream(sample_aspect_ratio="64:45"), ZERO, ZERO)
     assert (track.width, track.height) == (1024, 576)
