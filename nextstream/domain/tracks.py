@@ -21,7 +21,9 @@ VARIABLE_UP_TO = Fraction(5, 2)  # a phone's 30 may average 12 in the dark
 # Streams of pictures that are not the film: covers, layers for other streams, thumbnails.
 _NO_FILM = ("attached_pic", "dependent", "timed_thumbnails", "multilayer")
 _DOLBY_ALONE = (5, 10)  # the profiles that may have no base that others can show
-_FIELDS = {"tt": "tff", "bt": "tff", "bb": "bff", "tb": "bff"}  # the second letter is shown first
+# In one frame the line that comes first is early (`tb`) or late (`bt`): so Matroska and QuickTime write
+# it, whatever ffmpeg's header says (Apple TN2162).
+_FIELDS = {"tt": "tff", "tb": "tff", "bb": "bff", "bt": "bff"}
 
 
 def is_picture(stream: Stream) -> bool:

@@ -53,6 +53,8 @@ _RATE = re.compile(r"input from stream 0:(\d+) .* fr:(\d+)/(\d+)")
 _TURNED = re.compile(r"showinfo.* displaymatrix: rotation of (-?\d+)\.00 degrees")
 _TURNED_WHOLE = re.compile(r"Display Matrix: rotation of (-?\d+)\.00 degrees")
 
+_FIELDS = re.compile(r"showinfo.* i:([PTB]) ")
+
 _TOO_LARGE = ("max pixel count", "Picture size")
 
 
@@ -135,6 +137,16 @@ def settle_rate(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
             if 1 <= rate <= tracks.FASTEST:
                 return replace(track, rate=rate * (2 if track.fields else 1))
     return track
+
+
+def interlace(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
+    """Give a track whose fields are as most of its first frames say; where they don't, as headers do."""
+    told = "".join(match[1] for line in words if (match := _FIELDS.search(line)))
+    top, bottom = told.count("T"), told.count("B")
+    if 2 * (top + bottom) <= len(told):
+        return track
+    rate = track.rate if track.fields else 2 * track.rate
+    return replace(track, rate=rate, fields="tff" if top >= bottom else "bff")
 
 
 def _turn_whole(track: VideoTrack, words: Sequence[str]) -> VideoTrack:

@@ -134,6 +134,15 @@ def test_a_photo_is_turned_and_mirrored_as_its_exif_says(
     assert " ".join(corner(picture, x, y) for x, y in places) == corners
 
 
+def test_a_picture_is_turned_as_its_bitstream_says(tmp_path: Path) -> None:
+    plain, path = quarters(tmp_path / "plain.mp4"), tmp_path / "turned.ts"
+    says = "h264_metadata=display_orientation=insert:rotate=90"
+    sources.run("-i", plain, "-c", "copy", "-bsf:v", says, path)
+    picture = first_picture(path, tmp_path)
+    assert corner(picture, 0.2, 0.2) == "green"
+    assert picture[:2] == (240, 320)
+
+
 def test_what_is_transparent_becomes_black(tmp_path: Path) -> None:
     path = tmp_path / "alpha.mov"
     sources.run(
@@ -225,6 +234,16 @@ def test_untagged_fields_are_found_and_shown_one_by_one(fields: str, tmp_path: P
     assert found.video is not None
     assert (found.video.fields, made.rate) == (fields, 50)
     assert (frames, lost) == (150, 0)
+
+
+@pytest.mark.parametrize("fields", ["tff", "bff"])
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_the_field_that_comes_first_is_found_in_every_container(
+    ending: str, fields: str, tmp_path: Path
+) -> None:
+    found = probe(sources.interlaced(tmp_path / f"some.{ending}", seconds=1, fields=fields)).video
+    assert found is not None
+    assert (found.fields, found.rate) == (fields, 50)
 
 
 def test_progressive_pictures_of_a_broadcast_size_are_not_taken_for_fields(tmp_path: Path) -> None:

@@ -83,9 +83,9 @@ def test_pixels_that_are_not_square_widen_the_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "fields"), [("tt", "tff"), ("bt", "tff"), ("bb", "bff"), ("tb", "bff")]
+    ("order", "fields"), [("tt", "tff"), ("tb", "tff"), ("bb", "bff"), ("bt", "bff")]
 )
-def test_fields_double_the_rate_and_the_second_letter_says_which_is_shown_first(
+def test_fields_double_the_rate_and_the_first_letter_says_which_is_shown_first(
     order: str, fields: str
 ) -> None:
     track = tracks.video(stream(field_order=order), ZERO, ZERO)
@@ -230,3 +230,15 @@ def test_dolby_vision_is_alone_where_its_base_is_no_other_picture(
     side = {"dv_profile": profile, "dv_bl_signal_compatibility_id": compatible}
     found = tracks.video(stream(side_data_list=[side]), ZERO, ZERO)
     assert found.color.is_dolby_alone is alone
+
+
+def test_frames_know_better_than_headers_which_field_comes_first() -> None:
+    bottom = [
+        f"[Parsed_showinfo_0 @ 0x5] n:   {n} pts:0 fmt:yuv420p s:720x576 i:B iskey:1" for n in (0, 1)
+    ]
+    track = tracks.video(stream(field_order="tt"), ZERO, ZERO)
+    assert trial.interlace(track, bottom).fields == "bff"
+    assert trial.interlace(track, bottom).rate == track.rate == 50
+    silent = tracks.video(stream(field_order="unknown"), ZERO, ZERO)
+    assert (trial.interlace(silent, bottom).fields, trial.interlace(silent, bottom).rate) == ("bff", 50)
+    assert trial.interlace(track, [bottom[0].replace("i:B", "i:P")]) == track
