@@ -195,4 +195,4 @@ def _maxrate_bps(side: int) -> int:
 
 
 def _even(size: Fraction) -> int:
-    return max(LEAST_SIDE, 2 * round(size / 2))
+    return min(levels.LONGEST_SIDE, max(LEAST_SIDE, 2 * round(size / 2)))

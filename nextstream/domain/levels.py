@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+LONGEST_SIDE = 8192  # x264 takes twice that, but hardly any decoder of H.264 does
 BLOCK = 16  # the side of a macroblock, which sizes are counted in
 KEPT_PICTURES = 4  # what B-frames that others refer to need, whatever the preset
 
@@ -47,7 +48,7 @@ LEVELS = tuple(
 
 def fits(width: int, height: int, rate: Fraction) -> bool:
     """Tell whether players' decoders can be expected to take pictures of a size at a frame rate."""
-    return _holds(LEVELS[-1], width, height, rate)
+    return max(width, height) <= LONGEST_SIDE and _holds(LEVELS[-1], width, height, rate)
 
 
 def choose(width: int, height: int, rate: Fraction, rate_bps: int, buffer_bits: int) -> str | None:

@@ -41,6 +41,16 @@ def test_a_source_under_all_steps_is_one_rung_of_its_size() -> None:
     assert sizes(160, 121) == [(160, 120)]
 
 
+@pytest.mark.parametrize(
+    ("width", "height"), [(16, 20_000), (20_000, 16), (2, 65_535), (64_000, 180), (30_000, 1_100)]
+)
+def test_no_rung_is_longer_than_players_can_show(width: int, height: int) -> None:
+    made = sizes(width, height)
+    assert all(2 <= side <= 8192 for size in made for side in size)
+    assert max(made[0]) > 7000
+    assert len(set(made)) == len(made)
+
+
 @given(st.integers(1, 8000), st.integers(1, 8000))
 def test_rungs_are_even_and_never_above_the_source(width: int, height: int) -> None:
     for wide, high in sizes(width, height):
@@ -185,3 +195,14 @@ def test_codecs_are_merged_each_for_itself_and_what_is_merged_stays_as_it_is() -
     kept = ladder.merge(rungs)
     assert [r.name for r in kept] == ["v720", "v720-hevc", "t0"]
     assert ladder.merge(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "size", [(7680, 2160), (16384, 2048), (32000, 240), (2048, 16384), (7680, 4320)]
+)
+def test_a_picture_larger_than_players_decode_keeps_its_shape(size: tuple[int, int]) -> None:
+    track = VideoTrack(0, "h264", *size, Fraction(30), Fraction(0), Fraction(10))
+    top = ladder.choose(track, tuple(ladder.MAXRATES_BPS), Fraction(30), 23)[0]
+    assert levels.fits(top.width, top.height, Fraction(30))
+    wide = Fraction(max(size), min(size))
+    assert abs(Fraction(max(top.width, top.height), min(top.width, top.height)) - wide) < wide / 30
