@@ -77,14 +77,14 @@ def choose(
     """Choose the rungs for a picture, codec by codec and largest first; never empty.
 
     `heights` are the short sides on offer. A source between two steps, or under all, gets a
-    rung of its own size on top, or of the largest size that players can decode at this `rate`.
-    `crf` is for x264. With `tops` 2 an HD picture of H.264 has a second rung of the largest size
-    and a lower rate; so has one that is too small for a second step, since a player needs two
-    rates to choose of (HLS Authoring Specification 9.9).
+    rung of its own size on top, or of the largest size that players can decode at this `rate`; one
+    above all steps is made smaller. `crf` is for x264. With `tops` 2 an HD picture of H.264 has a
+    second rung of the largest size and a lower rate; so has one that is too small for a second step,
+    since a player needs two rates to choose of (HLS Authoring Specification 9.9).
     """
     short = _largest_side(track, rate)
     sides = sorted({side for side in heights if side <= short}, reverse=True)
-    if not sides or short >= OWN_RUNG_FROM * sides[0]:
+    if not sides or (short >= OWN_RUNG_FROM * sides[0] and sides[0] < max(heights)):
         sides.insert(0, short)
     made = [(codec, _rung(track, side, rate, crf, codec)) for codec in codecs for side in sides]
     rungs = [rung for codec, rung in made if min(rung.width, rung.height) >= codec.least_side]
@@ -163,7 +163,8 @@ def _size(track: VideoTrack, side: int) -> tuple[int, int]:
 
 
 def _rung(track: VideoTrack, side: int, rate: Fraction, crf: int, codec: Codec) -> Rung:
-    width, height = _size(track, side)
+    # A picture of a few lines can't be made shorter without being made longer than it is.
+    width, height = (min(levels.LONGEST_SIDE, size) for size in _size(track, side))
     maxrate = int(_maxrate_bps(side) * codec.cap * (Fraction(3, 2) if rate > FAST_FPS else 1))
     return Rung(
         f"v{side}" if codec.name == H264.name else f"v{side}-{codec.name}",
@@ -195,4 +196,4 @@ def _maxrate_bps(side: int) -> int:
 
 
 def _even(size: Fraction) -> int:
-    return min(levels.LONGEST_SIDE, max(LEAST_SIDE, 2 * round(size / 2)))
+    return max(LEAST_SIDE, 2 * round(size / 2))

@@ -41,6 +41,10 @@ def test_a_source_under_all_steps_is_one_rung_of_its_size() -> None:
     assert sizes(160, 121) == [(160, 120)]
 
 
+def test_a_source_above_all_steps_is_made_smaller() -> None:
+    assert sizes(7680, 4320)[0] == (1920, 1080)
+
+
 @pytest.mark.parametrize(
     ("width", "height"), [(16, 20_000), (20_000, 16), (2, 65_535), (64_000, 180), (30_000, 1_100)]
 )
@@ -133,12 +137,12 @@ def test_each_codec_has_a_ladder_of_its_own_with_names_that_differ() -> None:
 @pytest.mark.parametrize(
     ("size", "rate", "top"),
     [
-        ((4032, 3024), 25, (3542, 2656)),  # a phone's photo
+        ((4032, 3024), 25, (2880, 2160)),  # a phone's photo
         ((7680, 4320), 30, (3840, 2160)),
         ((5760, 2880), 30, (4320, 2160)),  # all around
         ((5760, 2880), 60, (4192, 2096)),
         ((5120, 2160), 60, (4560, 1924)),
-        ((1080, 16000), 24, (586, 8682)),
+        ((1080, 16000), 24, (552, 8178)),
     ],
 )
 def test_no_picture_is_larger_than_the_decoders_of_players_can_take(
