@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from nextstream.domain.treatment import HOLD_S
 from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
 from nextstream.errors import MediaError, SourceEmpty
 
+WORDS_MAX = 5000  # far more than what ffmpeg says of all tracks, before its work and after it
 TRIAL = Limits(wall_s=120, cpu_s=240, file_bytes=0)
 
 
@@ -106,12 +108,20 @@ class Prober:
         return replace(info, video=video, warnings=(*info.warnings, *cautions))
 
     def _words(self, command: list[str]) -> list[str]:
-        """Give what ffmpeg says, also where it fails: then less of it."""
-        words: list[str] = []
+        """Give what ffmpeg says, also where it fails: then less of it.
+
+        A source that is all errors has a line for each: of them the first and the last are kept.
+        """
+        first: list[str] = []
+        last: deque[str] = deque(maxlen=WORDS_MAX)
+
+        def hear(line: str) -> None:
+            (first if len(first) < WORDS_MAX else last).append(line)
+
         with suppress(MediaError):
-            for _ in processes.listen(command, TRIAL, words.append):
+            for _ in processes.listen(command, TRIAL, hear):
                 pass
-        return words
+        return [*first, *last]
 
     def _check_seek(self, info: SourceInfo, survey: Survey) -> SourceInfo:
         """Find whether decoding can begin before any frame, or only at the beginning."""

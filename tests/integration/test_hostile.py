@@ -11,11 +11,12 @@ import pytest
 
 from nextstream.adapters import sandbox
 from nextstream.adapters.encoder import FfmpegEncoder
+from nextstream.adapters.prober import WORDS_MAX, Prober
 from nextstream.domain import acceptance, ladder, plan
 from nextstream.domain.plan import Kind
 from nextstream.errors import MediaError, UploadTooLarge
 from nextstream.settings import Settings
-from tests import hostile
+from tests import hostile, sources
 
 LIMITS = acceptance.Limits(2**30, 12 * 3600, 36_000_000, 1000, 600, 64)
 OWN_CODES = {
@@ -82,3 +83,10 @@ def test_a_read_of_anothers_file_would_be_seen(tmp_path: Path) -> None:
     hostile.leave(other)
     other.read_bytes()
     assert hostile.was_read(other)
+
+
+def test_of_a_source_that_is_all_errors_few_lines_are_kept() -> None:
+    prober = Prober(sources.tools(), "some")
+    words = prober._words(["/usr/bin/bash", "-c", "seq 1 200000 >&2"])
+    assert len(words) == 2 * WORDS_MAX
+    assert (words[0], words[-1]) == ("1", "200000")
