@@ -7,18 +7,8 @@ from dataclasses import asdict
 from typing import cast
 
 from nextstream.domain import paths
-from nextstream.domain.video import (
-    AudioTrack,
-    Caution,
-    Encryption,
-    Failure,
-    Rendition,
-    SourceInfo,
-    State,
-    TextTrack,
-    Video,
-    VideoTrack,
-)
+from nextstream.domain.source import AudioTrack, Caution, SourceInfo, TextTrack, VideoTrack
+from nextstream.domain.video import Encryption, Failure, Rendition, State, Video
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import OutboxEntry, Worker
 from nextstream.services.lag import Lags

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for it below Python 3.12
 
-from nextstream.domain.video import Encryption, Priority, Purpose, State, Visibility
+from nextstream.domain.source import Purpose
+from nextstream.domain.video import Encryption, Priority, State, Visibility
 from nextstream.domain.webhooks import Outcome
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

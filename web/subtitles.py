@@ -10,7 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from nextstream.domain import labels, paths
 from nextstream.domain.access import Action
-from nextstream.domain.video import Purpose
+from nextstream.domain.source import Purpose
 from nextstream.errors import BadRequest, SubtitlesInvalid, SubtitlesNotFound, WrongState
 from nextstream.services import subtitles
 from nextstream.services.subtitles import Label

@@ -19,7 +19,7 @@ from nextstream.adapters.toolchain import Toolchain
 from nextstream.domain import captions, damage, ffmpeg, storyboard
 from nextstream.domain import plan as plans
 from nextstream.domain.plan import Piece, Plan, Voice
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.source import SourceInfo
 from nextstream.errors import EncoderBusy, EncoderFailed, Misconfigured
 from nextstream.ports import EncodedPiece, Report
 from nextstream.settings import Settings

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from nextstream.domain import fmp4, storyboard
 from nextstream.domain.plan import Piece, Plan, Voice
-from nextstream.domain.video import AudioTrack, SourceInfo, Span, VideoTrack
+from nextstream.domain.source import AudioTrack, SourceInfo, VideoTrack
+from nextstream.domain.video import Span
 from nextstream.errors import EncoderFailed, NextStreamError
 from nextstream.ports import EncodedPiece, Report
 

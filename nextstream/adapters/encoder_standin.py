@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
 from nextstream.domain.plan import Piece, Plan, Voice
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.source import SourceInfo
 from nextstream.errors import Misconfigured
 from nextstream.ports import EncodedPiece, Report
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from nextstream.domain.plan import Piece, Plan, Voice
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.source import SourceInfo
 from nextstream.ports import EncodedPiece, Encoder, Fact, Report, SpanKind, Tracer
 
 

@@ -15,8 +15,8 @@ from nextstream.adapters.surveyor import Surveyor
 from nextstream.adapters.toolchain import Toolchain
 from nextstream.domain import colors, damage, markings, probe, seeking, trial
 from nextstream.domain.packets import Survey
+from nextstream.domain.source import AudioTrack, SourceInfo, VideoTrack
 from nextstream.domain.treatment import HOLD_S
-from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
 from nextstream.errors import MediaError, SourceEmpty
 
 WORDS_MAX = 5000  # far more than what ffmpeg says of all tracks, before its work and after it

@@ -12,7 +12,7 @@ from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
 from nextstream.domain import damage, packets, probe
 from nextstream.domain.packets import Survey
-from nextstream.domain.video import AudioTrack, SourceInfo, VideoTrack
+from nextstream.domain.source import AudioTrack, SourceInfo, VideoTrack
 from nextstream.errors import MediaError
 
 LISTING = Limits(wall_s=1800, cpu_s=900, file_bytes=0)  # all packets of a long source, by network

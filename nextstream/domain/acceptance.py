@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.source import SourceInfo
 from nextstream.errors import (
     SourceHasGap,
     SourceTooFast,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from nextstream.domain.video import Caution, Color, VideoTrack
+from nextstream.domain.source import Caution, Color, VideoTrack
 
 Step = tuple[str, dict[str, Any]]
 

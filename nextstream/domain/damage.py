@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from nextstream.domain.video import AudioTrack, Caution, SourceInfo, VideoTrack
+from nextstream.domain.source import AudioTrack, Caution, SourceInfo, VideoTrack
 from nextstream.errors import SourceTruncated
 
 DAMAGED = "source_damaged"

@@ -9,7 +9,8 @@ from itertools import groupby
 from xml.etree import ElementTree as ET  # it reads our own text alone  # nosec B405
 
 from nextstream.domain import hls, labels, paths
-from nextstream.domain.video import Purpose, Rendition
+from nextstream.domain.source import Purpose
+from nextstream.domain.video import Rendition
 
 NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"  # the one of segment templates, static ones too

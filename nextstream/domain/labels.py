@@ -9,7 +9,8 @@ from itertools import chain, count
 
 import langcodes
 
-from nextstream.domain.video import Purpose, Rendition
+from nextstream.domain.source import Purpose
+from nextstream.domain.video import Rendition
 
 UNDETERMINED = "und"
 LONGEST_TAG = 35  # RFC 5646, 4.4.1

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from nextstream.domain import levels, mixing
 from nextstream.domain.plan import Rung, Voice
-from nextstream.domain.video import AudioTrack, Rendition, VideoTrack
+from nextstream.domain.source import AudioTrack, VideoTrack
+from nextstream.domain.video import Rendition
 
 # Peak bits per second of H.264 by short side, at 30 frames per second or less. Near Apple's table
 # (HLS Authoring Specification 1.25) in the middle, tighter below, since the rate is only a cap:

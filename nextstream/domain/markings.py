@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from nextstream.domain import labels
-from nextstream.domain.video import Chapter, Purpose, TextTrack
+from nextstream.domain.source import Chapter, Purpose, TextTrack
 
 # Subtitles made of characters, which ffmpeg can give as WebVTT. Pictures (PGS, DVB, DVD) are not,
 # and CEA-608 in a video stream is dropped: manifests say CLOSED-CAPTIONS=NONE.

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import accumulate
 
-from nextstream.domain.video import Purpose, SourceInfo, VideoTrack
+from nextstream.domain.source import Purpose, SourceInfo, VideoTrack
 
 
 class Kind(StrEnum):

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from nextstream.domain import markings, reading, seeking, tiles, tracks
-from nextstream.domain.video import Caution, SourceInfo
+from nextstream.domain.source import Caution, SourceInfo
 from nextstream.errors import (
     MediaError,
     SourceEncrypted,

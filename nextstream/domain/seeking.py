@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from nextstream.domain import trial
 from nextstream.domain.packets import Survey
-from nextstream.domain.video import SourceInfo, VideoTrack
+from nextstream.domain.source import SourceInfo, VideoTrack
 
 # Where the index names the keyframes, a second early is enough: the keyframe before is decoded up
 # to the first frame anyway.

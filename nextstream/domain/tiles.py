@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nextstream.domain.colors import Step
-from nextstream.domain.video import Grid, Tile
+from nextstream.domain.source import Grid, Tile
 
 Stream = Mapping[str, Any]
 

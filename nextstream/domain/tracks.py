@@ -10,7 +10,7 @@ from typing import Any
 
 from nextstream.domain import markings, mixing
 from nextstream.domain.plan import NATURAL_RATES, RATE_TOLERANCE
-from nextstream.domain.video import AudioTrack, Color, VideoTrack
+from nextstream.domain.source import AudioTrack, Color, VideoTrack
 
 Stream = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nextstream.domain import colors
 from nextstream.domain.colors import Step
-from nextstream.domain.video import VideoTrack
+from nextstream.domain.source import VideoTrack
 
 HOLD_S = 5  # a still picture, to be a video, is shown this long
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from nextstream.domain import reading, tracks
-from nextstream.domain.video import SourceInfo, VideoTrack
+from nextstream.domain.source import SourceInfo, VideoTrack
 from nextstream.errors import MediaError, SourceEmpty, SourceTooLarge
 
 VIDEO_FRAMES = 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nextstream.domain.plan import Piece, Plan, Voice
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.source import SourceInfo
 
 Report = Callable[[int], None]
 

@@ -12,15 +12,7 @@ from nextstream.domain.access import Action, demand
 from nextstream.domain.accounts import Account
 from nextstream.domain.events import happen
 from nextstream.domain.plan import PROBE
-from nextstream.domain.video import (
-    NO_WISHES,
-    Failure,
-    Priority,
-    State,
-    Video,
-    Visibility,
-    Wishes,
-)
+from nextstream.domain.video import NO_WISHES, Failure, Priority, State, Video, Visibility, Wishes
 from nextstream.errors import (
     NextStreamError,
     QuotaExceeded,

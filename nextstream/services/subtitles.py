@@ -11,7 +11,8 @@ from nextstream.domain import captions, hls, labels, lifecycle, paths
 from nextstream.domain.access import Action
 from nextstream.domain.accounts import Account
 from nextstream.domain.plan import Plan
-from nextstream.domain.video import TEXT_CODEC, Purpose, Rendition, Segment, Video
+from nextstream.domain.source import Purpose
+from nextstream.domain.video import TEXT_CODEC, Rendition, Segment, Video
 from nextstream.errors import ObjectNotFound, SubtitlesInvalid, SubtitlesNotFound, WrongState
 from nextstream.ports import EncodedPiece, Platform, Task
 from nextstream.services import events, library, packaging

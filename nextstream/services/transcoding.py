@@ -27,7 +27,8 @@ from nextstream.domain import (
 from nextstream.domain import plan as plans
 from nextstream.domain.events import Event
 from nextstream.domain.plan import PROBE, PUBLISH, Kind, Piece, Plan, Rung
-from nextstream.domain.video import Options, Rendition, SourceInfo, State, Video
+from nextstream.domain.source import SourceInfo
+from nextstream.domain.video import Options, Rendition, State, Video
 from nextstream.errors import EncoderFailed, EncoderTimeout, NextStreamError
 from nextstream.ports import EncodedPiece, Platform, Task, Transaction
 from nextstream.services import (

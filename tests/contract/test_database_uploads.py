@@ -9,8 +9,9 @@ from fractions import Fraction
 
 import pytest
 
+from nextstream.domain.source import SourceInfo
 from nextstream.domain.uploading import Stage
-from nextstream.domain.video import SourceInfo, State
+from nextstream.domain.video import State
 from nextstream.errors import ClaimLost, Conflict, UploadNotFound
 from nextstream.ports import Database, Parts, Upload, Usage
 from tests.contract.conftest import Open

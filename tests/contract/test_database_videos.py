@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from nextstream.adapters.database import SqlDatabase
 from nextstream.domain.plan import PROBE, Plan
-from nextstream.domain.video import Failure, Rendition, SourceInfo, State, Video, Visibility
+from nextstream.domain.source import SourceInfo
+from nextstream.domain.video import Failure, Rendition, State, Video, Visibility
 from nextstream.errors import (
     Conflict,
     StaleVideo,

@@ -11,7 +11,7 @@ from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
 from nextstream.domain import captions, fmp4, ladder, plan, storyboard
 from nextstream.domain.plan import Kind, Plan
-from nextstream.domain.video import AudioTrack, TextTrack
+from nextstream.domain.source import AudioTrack, TextTrack
 from nextstream.errors import ClaimLost, EncoderFailed
 from nextstream.ports import Encoder
 from nextstream.settings import CODECS, Settings

@@ -19,8 +19,9 @@ from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.adapters.storage_local import LocalStorage
 from nextstream.domain import dash, hls, paths
 from nextstream.domain.plan import PROBE
+from nextstream.domain.source import Purpose
 from nextstream.domain.variants import Wanted
-from nextstream.domain.video import Purpose, State, Video
+from nextstream.domain.video import State, Video
 from nextstream.services import transcoding
 from nextstream.settings import Settings
 from tests import sources

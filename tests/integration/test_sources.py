@@ -15,7 +15,7 @@ import pytest
 from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.domain import acceptance, captions, fmp4, ladder, plan
 from nextstream.domain.plan import Kind, Plan
-from nextstream.domain.video import Grid, SourceInfo, Tile
+from nextstream.domain.source import Grid, SourceInfo, Tile
 from nextstream.errors import SourceHasGap, SourceNotVideo, SourceTruncated, StorageUnavailable
 from nextstream.settings import Settings
 from tests import pipeline, sources, sync

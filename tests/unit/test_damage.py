@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from nextstream.domain import damage, packets, trial
-from nextstream.domain.video import SourceInfo, VideoTrack
+from nextstream.domain.source import SourceInfo, VideoTrack
 from nextstream.errors import SourceTruncated
 
 MS = Fraction(1, 1000)

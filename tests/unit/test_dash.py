@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextstream.domain import dash, hls, paths
-from nextstream.domain.video import Purpose, Rendition
+from nextstream.domain.source import Purpose
+from nextstream.domain.video import Rendition
 from tests.unit.tracks import NTSC, ladder, rung, subtitles, voice
 
 GOLDEN = Path(__file__).parent / "golden"

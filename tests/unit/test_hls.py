@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from nextstream.domain import hls
 from nextstream.domain.hls import Rates
+from nextstream.domain.source import Purpose
 from nextstream.domain.variants import Wanted
-from nextstream.domain.video import Purpose, Rendition, Segment, Span
+from nextstream.domain.video import Rendition, Segment, Span
 from tests.unit.tracks import NTSC, ladder, rung, subtitles, voice
 
 GOLDEN = Path(__file__).parent / "golden"

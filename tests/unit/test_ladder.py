@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextstream.domain import ladder, levels
-from nextstream.domain.video import AudioTrack, Rendition, VideoTrack
+from nextstream.domain.source import AudioTrack, VideoTrack
+from nextstream.domain.video import Rendition
 from nextstream.settings import Settings
 from tests.unit.tracks import rung, subtitles, voice
 

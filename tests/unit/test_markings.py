@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nextstream.domain import markings
-from nextstream.domain.video import Chapter, Purpose, TextTrack
+from nextstream.domain.source import Chapter, Purpose, TextTrack
 
 
 def stream(kind: str = "subtitle", codec: str = "subrip", **flags: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import pytest
 
 from nextstream.domain import ladder, mixing
-from nextstream.domain.video import AudioTrack
+from nextstream.domain.source import AudioTrack
 
 
 @pytest.mark.parametrize(

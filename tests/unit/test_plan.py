@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nextstream.adapters.encoder_memory import CLIP
 from nextstream.domain import ladder, plan
 from nextstream.domain.plan import Kind, Piece, Plan
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.source import SourceInfo
 
 HEIGHTS = (1080, 720, 480, 360, 240)
 

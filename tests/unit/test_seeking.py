@@ -9,7 +9,7 @@ import pytest
 
 from nextstream.domain import packets, seeking
 from nextstream.domain.packets import Survey
-from nextstream.domain.video import SourceInfo
+from nextstream.domain.source import SourceInfo
 
 TS = SourceInfo("mpegts", Fraction(3600), Fraction(100), 10**6, None)
 

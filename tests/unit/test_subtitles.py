@@ -10,7 +10,8 @@ import pytest
 
 from nextstream import wiring
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
-from nextstream.domain.video import Options, Purpose, State, TextTrack, Video
+from nextstream.domain.source import Purpose, TextTrack
+from nextstream.domain.video import Options, State, Video
 from nextstream.errors import (
     EncoderFailed,
     SubtitlesInvalid,

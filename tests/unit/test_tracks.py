@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nextstream.domain import probe, tracks, trial
-from nextstream.domain.video import Grid, Tile
+from nextstream.domain.source import Grid, Tile
 from nextstream.errors import (
     SourceEncrypted,
     SourceNotVideo,

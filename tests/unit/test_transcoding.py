@@ -13,7 +13,8 @@ from nextstream.adapters.clock import HandClock
 from nextstream.adapters.encoder_memory import CLIP, MemoryEncoder
 from nextstream.domain import lifecycle, paths, scheduling
 from nextstream.domain.plan import PROBE, PUBLISH, Kind
-from nextstream.domain.video import SourceInfo, State, TextTrack, Video
+from nextstream.domain.source import SourceInfo, TextTrack
+from nextstream.domain.video import State, Video
 from nextstream.errors import (
     EncoderFailed,
     EncoderTimeout,

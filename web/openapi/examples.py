@@ -16,15 +16,8 @@ from nextstream.domain.api_keys import ApiKey
 from nextstream.domain.audit import Deed
 from nextstream.domain.events import Event
 from nextstream.domain.sessions import Session
-from nextstream.domain.video import (
-    AudioTrack,
-    Rendition,
-    Segment,
-    SourceInfo,
-    State,
-    Video,
-    VideoTrack,
-)
+from nextstream.domain.source import AudioTrack, SourceInfo, VideoTrack
+from nextstream.domain.video import Rendition, Segment, State, Video
 from nextstream.domain.webhooks import Delivery, Outcome, Webhook
 from nextstream.ports import AuditEntry, OutboxEntry, Usage, Worker
 from nextstream.services.lag import Lag, Lags

@@ -30,16 +30,9 @@ from sqlalchemy import (
 
 from nextstream.domain.accounts import Role, Scope
 from nextstream.domain.plan import Piece, Plan
+from nextstream.domain.source import SourceInfo
 from nextstream.domain.uploading import Stage
-from nextstream.domain.video import (
-    Failure,
-    Options,
-    Priority,
-    Rendition,
-    SourceInfo,
-    State,
-    Visibility,
-)
+from nextstream.domain.video import Failure, Options, Priority, Rendition, State, Visibility
 from nextstream.domain.webhooks import Outcome
 from nextstream.ports import Parts
 

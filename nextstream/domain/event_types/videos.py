@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nextstream.domain.event_types.declaring import Data, declare, tells
-from nextstream.domain.video import Priority, Purpose, Visibility
+from nextstream.domain.source import Purpose
+from nextstream.domain.video import Priority, Visibility
 
 
 @declare("video.created")

@@ -9,7 +9,8 @@ from fractions import Fraction
 from nextstream.domain import labels, paths
 from nextstream.domain.hls.playlists import VERSION
 from nextstream.domain.hls.rates import Rates, bandwidth, iframe_bandwidth, target_s
-from nextstream.domain.video import Purpose, Rendition
+from nextstream.domain.source import Purpose
+from nextstream.domain.video import Rendition
 
 FIRST_BPS = 2_000_000  # 1.32: the variant that is listed, and so tried, first
 VARIANT = "#EXT-X-STREAM-INF:"
