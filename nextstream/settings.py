@@ -166,7 +166,7 @@ class Settings:
     source_max_gap_s: int = _set(600, "Longest time without a new picture that is accepted, in seconds.")
     source_max_streams: int = _set(64, "Most tracks of all kinds that a file may hold, up to 256.")
     heights: str = _set(
-        "2160,1440,1080,720,480,360,240", "Short sides of the ladder's rungs, in pixels."
+        "2160,1440,1080,720,480,360,240", "Short sides of the rungs, in pixels; none is above the first."
     )
     top_rungs: int = _set(
         2, "Rungs of the largest picture from 720 up, or of one alone; the second has a lower rate."

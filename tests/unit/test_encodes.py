@@ -15,7 +15,7 @@ from nextstream.adapters.clock import HandClock
 from nextstream.adapters.dispatch_memory import MemoryDispatcher
 from nextstream.adapters.encoder_memory import MemoryEncoder
 from nextstream.adapters.storage_memory import MemoryStorage
-from nextstream.domain import ladder, paths
+from nextstream.domain import paths
 from nextstream.domain.accounts import Account, Role
 from nextstream.domain.plan import PUBLISH
 from nextstream.domain.video import Encryption, Options, Priority, State, Video
@@ -344,9 +344,9 @@ def test_a_video_plays_its_old_encode_until_the_new_one_is_ready(
     assert "/v1/" in downloads.find(platform, video.id, "v720", sound=False).parts[-1].key
     ready = run(platform, video, 2)
     assert (ready.state, ready.public_version) == (State.READY, 2)
-    assert [r.name for r in ready.renditions] == ["v720", "v720-low", "v240", "a0"]
+    assert [r.name for r in ready.renditions] == ["v240", "a0"]
     assert ready.plan
-    assert {rung.crf for rung in ready.plan.rungs} == {30, 30 + ladder.LOW_CRF}
+    assert {rung.crf for rung in ready.plan.rungs} == {30}
     assert "v1/" not in platform.storage.read(f"videos/{video.id}/master.m3u8").decode()
     assert "v1" in keys(platform, video)  # some still watch it
     advance(platform, platform.settings.keep_old_s)
