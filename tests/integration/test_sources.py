@@ -483,6 +483,20 @@ def test_a_source_that_no_seek_finds_its_way_in_is_read_from_its_beginning(tmp_p
     assert (frames, made.frames, lost) == (50, 50, 0)
 
 
+def test_a_recording_that_paused_holds_its_picture_where_ffmpeg_mends_no_clock(tmp_path: Path) -> None:
+    begun, paused = tmp_path / "begun.flv", tmp_path / "paused.flv"
+    sources.run(
+        *("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=8", "-c:v", "libx264", "-preset", "ultrafast"),
+        *("-bf", "0", begun),
+    )
+    jump = "setts=ts=TS+if(gte(TS*TB\\,4)\\,30/TB\\,0)"
+    sources.run("-i", begun, "-c", "copy", "-bsf:v", jump, paused)
+    found, made, frames, lost = encode(paused)
+    assert (found.warnings, found.has_jumps, lost) == ((), False, 0)
+    assert made.duration_s == 38
+    assert frames == made.frames
+
+
 def test_a_file_cut_in_its_second_half_is_made_with_what_is_lost(tmp_path: Path) -> None:
     body, path = whole(tmp_path), tmp_path / "source"
     path.write_bytes(body[: len(body) * 7 // 10])
