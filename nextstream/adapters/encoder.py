@@ -66,7 +66,7 @@ class FfmpegEncoder:
         with self._scratch.folder(plan.most_bytes(piece)) as folder:
 
             def make(of: str | None) -> damage.Words:
-                words = damage.Words(counts_errors=plan.run_up_s is not None or plan.ends_with(piece))
+                words = damage.Words(counts_broken=plan.run_up_s is not None or plan.ends_with(piece))
                 command = ffmpeg.encode_command(self._tools.ffmpeg, of, plan, piece, folder, threads)
                 processes.run(command, "frame", report, limits, words.hear)
                 return words

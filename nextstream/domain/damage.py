@@ -28,12 +28,12 @@ _DECODE_ERRORS = re.compile(r"Input stream #0:\d+ .* (\d+) decode errors")
 class Words:
     """Counts in ffmpeg's words what a chunk lost; `hear` takes them line by line.
 
-    Chunks that are decoded from the beginning all hear of the same errors: the last of them alone
-    `counts_errors`.
+    Chunks that are decoded from the beginning all hear of the same broken frames: the last of them
+    alone `counts_broken`.
     """
 
-    def __init__(self, *, counts_errors: bool = True) -> None:
-        self._counts_errors = counts_errors
+    def __init__(self, *, counts_broken: bool = True) -> None:
+        self._counts_broken = counts_broken
         self.frames_out: int | None = None
         self._repeated = 0
         self._undecoded = 0
@@ -41,15 +41,11 @@ class Words:
 
     def hear(self, line: str) -> None:
         """Take a line in."""
-        if match := _FRAMES_OUT.search(line):
+        if "corrupt decoded frame" in line:
+            self._broken += self._counts_broken
+        elif match := _FRAMES_OUT.search(line):
             self.frames_out = max(self.frames_out or 0, int(match[1]))
             self._repeated += int(match[2])
-        elif self._counts_errors:
-            self._hear_error(line)
-
-    def _hear_error(self, line: str) -> None:
-        if "corrupt decoded frame" in line:
-            self._broken += 1
         elif match := _DECODE_ERRORS.search(line):
             self._undecoded += int(match[1])
 
