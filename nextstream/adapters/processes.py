@@ -26,7 +26,7 @@ TICK_S = 0.5  # a cancelled piece is noticed within a second, whether ffmpeg say
 BLOCK_BYTES = 64 * 1024  # what a pipe holds
 LAST_LINES = 20
 LINE_MAX = 300  # characters of a line that are kept
-LINE_BYTES = 16 * 1024
+WORD_BYTES = 16 * 1024  # of a line said to people; the rest of it is dropped
 ANSWER_BYTES = 32 * 1024**2  # JSON of more streams than anyone has
 PROBING = Limits(wall_s=60, cpu_s=60, file_bytes=0)
 
@@ -46,10 +46,13 @@ def ask(command: list[str], limits: Limits = PROBING) -> dict[str, Any]:
     size_bytes, answer = 0, []
     for line in listen(command, limits):
         size_bytes += len(line)
-        if size_bytes > ANSWER_BYTES:
+        if size_bytes >= ANSWER_BYTES:
             raise SourceNotVideo(detail="ffprobe says too much of it")
         answer.append(line)
-    found: dict[str, Any] = json.loads("\n".join(answer) or "{}")
+    try:
+        found: dict[str, Any] = json.loads("\n".join(answer) or "{}")
+    except ValueError as error:
+        raise SourceNotVideo(detail=f"what ffprobe says of it is no JSON: {error}") from error
     return found
 
 
@@ -196,18 +199,24 @@ class _Overdue(Exception):
 
 
 def _lines(process: subprocess.Popen[bytes], limits: Limits) -> Iterator[Line | None]:
-    """Give what a program writes line by line, and None once a tick; raises _Overdue."""
-    rests = {True: b"", False: b""}
+    """Give what a program writes line by line, and None once a tick; raises _Overdue.
+
+    Each line is whole up to the most that is taken of its kind.
+    """
+    lines = {True: bytearray(), False: bytearray()}  # as far as they have come
     for found in _blocks(process, limits):
         if found is None:
             yield None
             continue
         is_word, block = found
-        *whole, rest = (rests[is_word] + block).split(b"\n")
-        if not block:  # it has ended
-            whole = [rest] if rest else []
-        rests[is_word] = rest[:LINE_BYTES]
-        yield from (Line(each.decode(errors="replace"), is_word) for each in whole)
+        line, most = lines[is_word], WORD_BYTES if is_word else ANSWER_BYTES
+        *ended, begun = block.split(b"\n") if block else (b"", b"")  # it ends with its last line
+        for part in ended:
+            line += part[: most - len(line)]
+            if line or block:
+                yield Line(line.decode(errors="replace"), is_word)
+            line.clear()
+        line += begun[: most - len(line)]
 
 
 def _blocks(process: subprocess.Popen[bytes], limits: Limits) -> Iterator[tuple[bool, bytes] | None]:

@@ -196,3 +196,29 @@ def test_memory_and_processor_time_are_bounded() -> None:
         str(processes.PROBING.cpu_s),
         "0",
     ]
+
+
+@pytest.mark.parametrize("size", [20_000, 200_000, 3_000_000])
+def test_an_answer_of_one_long_line_is_heard_whole(size: int) -> None:
+    script = f"printf '{{\"tag\": \"'; head -c {size} /dev/zero | tr '\\0' x; printf '\"}}'"
+    assert processes.ask([BASH, "-c", script]) == {"tag": "x" * size}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "printf '{\"streams\": ['",
+        "printf '[%05000d]' 1",
+        f"head -c {processes.ANSWER_BYTES + 1} /dev/zero",
+    ],
+)
+def test_an_answer_that_is_no_json_or_too_long_is_of_no_video(script: str) -> None:
+    with pytest.raises(SourceNotVideo):
+        processes.ask([BASH, "-c", script])
+
+
+def test_words_of_a_program_are_split_into_lines_and_long_ones_cut() -> None:
+    script = "(printf 'one\\n\\ntwo\\n'; head -c 3000000 /dev/zero; printf '\\nfour') >&2"
+    said: list[str] = []
+    assert list(processes.listen([BASH, "-c", script], hear=said.append)) == []
+    assert [len(line) for line in said] == [3, 0, 3, processes.WORD_BYTES, 4]
