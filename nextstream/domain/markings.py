@@ -75,15 +75,17 @@ def chapters(
 ) -> tuple[Chapter, ...]:
     """Give the chapters, up to CHAPTERS_MAX, in seconds since the video's start, at `origin_s`.
 
-    None goes on after the video has ended, and none begins then.
+    None goes on after the video has ended, and none begins then. What says no start is left out.
     """
     every = (_chapter(each, n, origin_s) for n, each in enumerate(found[:CHAPTERS_MAX], start=1))
-    return tuple(replace(c, end_s=min(c.end_s, length_s)) for c in every if c.start_s < length_s)
+    return tuple(replace(c, end_s=min(c.end_s, length_s)) for c in every if c and c.start_s < length_s)
 
 
-def _chapter(found: Mapping[str, Any], number: int, origin_s: Fraction) -> Chapter:
-    start_s, end_s = (
-        max(Fraction(found[name]) - origin_s, Fraction(0)) for name in ("start_time", "end_time")
-    )
+def _chapter(found: Mapping[str, Any], number: int, origin_s: Fraction) -> Chapter | None:
+    try:
+        start_s = max(Fraction(found["start_time"]) - origin_s, Fraction(0))
+        end_s = Fraction(found.get("end_time", 0)) - origin_s
+    except (KeyError, ValueError):  # ffprobe leaves out what it doesn't know
+        return None
     title = labels.clean(found.get("tags", {}).get("title", ""))[:TITLE_MAX]
     return Chapter(start_s, max(start_s, end_s), title or f"Chapter {number}")

@@ -57,6 +57,13 @@ def test_chapters_lie_within_the_video() -> None:
     assert [(chapter.start_s, chapter.end_s) for chapter in kept] == [(0, 3), (3, 6)]
 
 
+def test_a_chapter_without_a_start_is_left_out_and_one_without_an_end_has_no_length() -> None:
+    found = [{"end_time": "4"}, {"start_time": "N/A", "end_time": "4"}, {"start_time": "2"}]
+    assert markings.chapters(found, Fraction(0), Fraction(6)) == (
+        Chapter(Fraction(2), Fraction(2), "Chapter 3"),
+    )
+
+
 def test_chapters_count_from_the_first_frame_and_have_a_name() -> None:
     found = [
         {"start_time": "0.000000", "end_time": "6.5", "tags": {"title": "In\ntro"}},
