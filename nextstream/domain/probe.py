@@ -153,7 +153,7 @@ def _length_s(duration_s: Fraction, start_s: Fraction, formats: str) -> Fraction
 
 def parse_time_base(found: Mapping[str, Any], index: int) -> Fraction:
     """Give the unit of a stream's timestamps in seconds."""
-    return next(Fraction(s["time_base"]) for s in found["streams"] if s["index"] == index)
+    return next(tracks.time_base(s) for s in found["streams"] if s["index"] == index)
 
 
 def first_text(found: Mapping[str, Any]) -> int | None:

@@ -14,6 +14,7 @@ from nextstream.domain.source import AudioTrack, Color, VideoTrack
 
 Stream = Mapping[str, Any]
 
+TIME_BASE = Fraction(1, 90_000)  # what ffmpeg begins with, and stays with where a header says nonsense
 FASTEST = 1000  # frames per second; above it a rate is a clock's
 LIKELY = 300  # no camera but a laboratory's is faster
 VARIABLE_UP_TO = Fraction(5, 2)  # a phone's 30 may average 12 in the dark
@@ -89,12 +90,18 @@ def audio(stream: Stream, start_s: Fraction) -> AudioTrack:
 
 
 def _start(stream: Stream, start_s: Fraction) -> Fraction:
-    return Fraction(stream["time_base"]) * int(stream["start_pts"]) if "start_pts" in stream else start_s
+    return time_base(stream) * int(stream["start_pts"]) if "start_pts" in stream else start_s
+
+
+def time_base(stream: Stream) -> Fraction:
+    """Give the unit of a stream's timestamps in seconds; ffmpeg's own where it says what is none."""
+    base = ratio(stream["time_base"], TIME_BASE)
+    return base if base > 0 else TIME_BASE
 
 
 def _clock(text: str) -> Fraction:
     """Read hours:minutes:seconds; 0 where it is something else."""
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text)
+    match = re.fullmatch(r"(\d{1,5}):(\d\d):(\d\d(?:\.\d{1,9})?)", text)
     return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3]) if match else Fraction(0)
 
 

@@ -112,6 +112,20 @@ def test_the_rate_is_the_pictures_and_not_the_clocks(
     assert tracks.video(stream(r_frame_rate=nominal, avg_frame_rate=average), ZERO, ZERO).rate == rate
 
 
+@pytest.mark.parametrize("unit", ["0/1", "1/0", "0/0", "-1/1000", "N/A", ""])
+def test_a_unit_of_time_that_is_none_is_that_of_mpeg(unit: str) -> None:
+    found = {"streams": [stream(time_base=unit, start_pts=180_000)]}
+    assert probe.parse_time_base(found, 0) == Fraction(1, 90_000)
+    assert tracks.video(found["streams"][0], ZERO, Fraction(9)).start_s == 2
+
+
+@pytest.mark.parametrize(
+    "length", ["N/A", "99:00", "1" * 5000 + ":00:00", "1:00:00." + "0" * 5000], ids=len
+)
+def test_a_length_that_is_none_is_not_known(length: str) -> None:
+    assert tracks.audio(sound(tags={"DURATION": length}), ZERO).end_s == ZERO
+
+
 def test_color_is_kept_where_it_is_known_and_full_range_in_the_formats_with_a_j() -> None:
     color = tracks.video(stream(color_transfer="smpte2084", color_space="reserved"), ZERO, ZERO).color
     assert (color.transfer, color.matrix, color.is_hdr) == ("smpte2084", "", True)
