@@ -55,6 +55,19 @@ def purpose(stream: Mapping[str, Any]) -> Purpose:
     return Purpose.CAPTIONS if is_text(stream) and found is Purpose.CLARITY else found
 
 
+def language(stream: Mapping[str, Any]) -> str:
+    """Read a track's language as its source writes it; `und` where that can be no tag."""
+    code = str(stream.get("tags", {}).get("language", ""))
+    fits = 0 < len(code) <= labels.LONGEST_TAG and code.isprintable()
+    return code if fits else labels.UNDETERMINED
+
+
+def title(found: Mapping[str, Any]) -> str | None:
+    """Read the title of a track or chapter, up to TITLE_MAX, on one line."""
+    said = str(found.get("tags", {}).get("title", ""))[: 10 * TITLE_MAX]  # of what may hold nothing
+    return labels.clean(said)[:TITLE_MAX].strip() or None
+
+
 def texts(streams: Sequence[Mapping[str, Any]]) -> tuple[TextTrack, ...]:
     """Give the subtitles that can become WebVTT, up to TEXTS_MAX."""
     found = [s for s in map(_named, streams) if is_text(s) and s.get("codec_name") in TEXT_CODECS]
@@ -62,8 +75,8 @@ def texts(streams: Sequence[Mapping[str, Any]]) -> tuple[TextTrack, ...]:
         TextTrack(
             index=stream["index"],
             codec=stream["codec_name"],
-            language=stream.get("tags", {}).get("language", "und"),
-            title=stream.get("tags", {}).get("title"),
+            language=language(stream),
+            title=title(stream),
             purpose=purpose(stream),
         )
         for stream in found[:TEXTS_MAX]
@@ -87,5 +100,4 @@ def _chapter(found: Mapping[str, Any], number: int, origin_s: Fraction) -> Chapt
         end_s = Fraction(found.get("end_time", 0)) - origin_s
     except (KeyError, ValueError):  # ffprobe leaves out what it doesn't know
         return None
-    title = labels.clean(found.get("tags", {}).get("title", ""))[:TITLE_MAX]
-    return Chapter(start_s, max(start_s, end_s), title or f"Chapter {number}")
+    return Chapter(start_s, max(start_s, end_s), title(found) or f"Chapter {number}")

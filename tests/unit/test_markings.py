@@ -1,11 +1,14 @@
 """Chapters, subtitles and purposes, from what ffprobe says."""
 
+import time
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nextstream.domain import markings
+from nextstream.domain import labels, markings
 from nextstream.domain.source import Chapter, Purpose, TextTrack
 
 
@@ -48,6 +51,29 @@ def test_webvtt_without_a_name_is_told_by_its_header() -> None:
     assert not markings.has_unnamed([stream()])
     found = markings.texts([nameless | {"extradata": dump}, nameless | {"extradata": other}, nameless])
     assert found == (TextTrack(4, markings.BARE_WEBVTT),)
+
+
+@pytest.mark.parametrize("code", ["e" * 200_000, "en\n", "en\x00", "e\ud800", ""], ids=len)
+def test_a_language_that_can_be_no_tag_is_not_known(code: str) -> None:
+    (text,) = markings.texts([{**stream(), "tags": {"language": code}}])
+    assert text.language == "und"
+
+
+@given(st.text())
+def test_a_title_is_one_short_line(title: str) -> None:
+    tags = {"title": title * 1000}
+    (text,) = markings.texts([{**stream(), "tags": tags}])
+    (chapter,) = markings.chapters([{"start_time": "0", "tags": tags}], Fraction(0), Fraction(9))
+    for said in (text.title or "", chapter.title):
+        assert len(said) <= markings.TITLE_MAX
+        assert labels.clean(said) == said
+
+
+def test_a_million_chapters_with_long_titles_take_no_time() -> None:
+    found = [{"start_time": "0", "end_time": "1", "tags": {"title": "x" * 10**5}}] * 10**6
+    began = time.process_time()
+    assert len(markings.chapters(found, Fraction(0), Fraction(9))) == markings.CHAPTERS_MAX
+    assert time.process_time() - began < 3  # seconds
 
 
 def test_chapters_lie_within_the_video() -> None:
