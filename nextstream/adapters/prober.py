@@ -13,11 +13,11 @@ from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
 from nextstream.adapters.surveyor import Surveyor
 from nextstream.adapters.toolchain import Toolchain
-from nextstream.domain import colors, damage, markings, probe, seeking, trial
+from nextstream.domain import colors, damage, dump, markings, probe, seeking, trial
 from nextstream.domain.packets import Survey
 from nextstream.domain.source import AudioTrack, SourceInfo, VideoTrack
 from nextstream.domain.treatment import HOLD_S
-from nextstream.errors import MediaError, SourceEmpty
+from nextstream.errors import MediaError, SourceEmpty, SourceNotVideo, SourceUnsupported
 
 WORDS_MAX = 5000  # far more than what ffmpeg says of all tracks, before its work and after it
 TRIAL = Limits(wall_s=120, cpu_s=240, file_bytes=0)
@@ -39,7 +39,7 @@ class Prober:
         info = replace(probe.parse(found, self.tools.decodable()), size_bytes=size_bytes)
         info = self._settle_color(self._detect_fields(self._try(info)))
         track = info.video or info.audio[0]
-        surveyor = Surveyor(self.tools.ffprobe, self.source, found)
+        surveyor = Surveyor(self.tools, self.source, found)
         survey = surveyor.survey(info, track)
         measured = _measure(info, survey)
         if damage.may_end_with_sound(info, measured) and not probe.has_length(found, track.index):
@@ -54,15 +54,41 @@ class Prober:
         return replace(info, chapters=chapters)
 
     def _ask(self) -> Mapping[str, Any]:
-        found = processes.ask(probe.command(self.tools.ffprobe, self.source))
+        try:
+            found = processes.ask(probe.command(self.tools.ffprobe, self.source))
+        except SourceNotVideo:
+            # ffprobe gives up where the decoder of one track, be it the least, can't be opened.
+            if (dumped := self._dump()) is None:
+                raise
+            return dumped
         if not markings.has_unnamed(found.get("streams", [])):
             return found
         headers = processes.ask(probe.headers_command(self.tools.ffprobe, self.source))
         return probe.add_headers(found, headers)
 
+    def _dump(self) -> Mapping[str, Any] | None:
+        found = dump.parse(self._words(dump.command(self.tools.ffmpeg, self.source)))
+        return found if found["streams"] else None
+
+    def _open(self, info: SourceInfo) -> tuple[SourceInfo, list[str]]:
+        """Give the tracks whose decoders open, and what ffmpeg says of their first frames.
+
+        Raises SourceUnsupported where none does.
+        """
+        words = self._words(trial.command(self.tools.ffmpeg, self.source, info, trial.WINDOW_S))
+        if (index := trial.unopened(words)) is None:
+            return info, words
+        left = trial.without(info, index)
+        if left == info:  # not of a track that was asked for
+            return info, words
+        if not left.video and not left.audio:
+            raise SourceUnsupported(detail="no decoder could be opened")
+        return self._open(left)
+
     def _try(self, info: SourceInfo) -> SourceInfo:
         """Leave out tracks that don't decode; raises SourceEmpty where none is left."""
-        words = self._words(trial.command(self.tools.ffmpeg, self.source, info, trial.WINDOW_S))
+        whole = info
+        info, words = self._open(whole)
         verdicts = trial.verdicts(info, trial.parse(words))
 
         def decodes(track: VideoTrack | AudioTrack) -> bool:
@@ -78,7 +104,7 @@ class Prober:
         audio = tuple(track for track in info.audio if decodes(track))
         if not video and not audio:
             raise trial.explain(words)
-        return replace(info, video=video, audio=audio, warnings=damage.left_out(info, video, audio))
+        return replace(info, video=video, audio=audio, warnings=damage.left_out(whole, video, audio))
 
     def _try_alone(self, info: SourceInfo, track: VideoTrack | AudioTrack) -> bool:
         """Look for the first frame of a track in the whole source."""

@@ -1,8 +1,8 @@
-"""Lists a source's packets by ffprobe, and sums them up."""
+"""Lists a source's packets, and sums them up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,8 +10,9 @@ from typing import Any
 
 from nextstream.adapters import processes
 from nextstream.adapters.sandbox import Limits
-from nextstream.domain import damage, packets, probe
-from nextstream.domain.packets import Survey
+from nextstream.adapters.toolchain import Toolchain
+from nextstream.domain import damage, dump, packets, probe
+from nextstream.domain.packets import Packet, Survey
 from nextstream.domain.source import AudioTrack, SourceInfo, VideoTrack
 from nextstream.errors import MediaError
 
@@ -21,9 +22,9 @@ SOUND_FRAME_S = Fraction(1024, 48000)
 
 @dataclass(frozen=True)
 class Surveyor:
-    """Sums up the packets of one source, whose headers are what ffprobe says of it."""
+    """Sums up the packets of one source, whose headers are what ffprobe or ffmpeg says of it."""
 
-    ffprobe: str
+    tools: Toolchain
     source: str
     headers: Mapping[str, Any]
 
@@ -45,9 +46,8 @@ class Surveyor:
         """Give when the last subtitles of any kind end on the source's clock; 0 where there are none."""
         if (index := probe.first_text(self.headers)) is None:
             return Fraction(0)
-        command = probe.packets_command(self.ffprobe, self.source, probe.ALL_TEXTS)
-        listed = packets.read(processes.listen(command, LISTING))
         base = probe.parse_time_base(self.headers, index)
+        listed = self._packets(probe.ALL_TEXTS, base)
         return packets.survey(listed, base, Fraction(0)).end_s or Fraction(0)
 
     def _without_jumps(self, info: SourceInfo, track: VideoTrack | AudioTrack, found: Survey) -> Survey:
@@ -65,10 +65,19 @@ class Surveyor:
         skips: bool,
     ) -> Survey:
         frame_s = track.frame_s if isinstance(track, VideoTrack) else SOUND_FRAME_S
-        command = probe.packets_command(self.ffprobe, self.source, track.index, from_s)
         base = probe.parse_time_base(self.headers, track.index)
-        listed = packets.read(processes.listen(command, LISTING))
+        listed = self._packets(track.index, base, from_s)
         if not probe.has_clock(form):
             listed = packets.without_clock(listed, base, frame_s)
         delay = probe.parse_delay(self.headers, track.index)
         return packets.survey(listed, base, frame_s, delay, skips=skips)
+
+    def _packets(
+        self, index: int | str, base: Fraction, from_s: float | None = None
+    ) -> Iterator[Packet]:
+        """List packets from a time on, or all of them: also where ffprobe doesn't read the source."""
+        if dump.is_one(self.headers):
+            command = dump.packets_command(self.tools.ffmpeg, self.source, index)
+            return packets.read_copied(processes.listen(command, LISTING), base)
+        command = probe.packets_command(self.tools.ffprobe, self.source, index, from_s)
+        return packets.read(processes.listen(command, LISTING))

@@ -12,6 +12,10 @@ BACK_S = Fraction(1, 10)  # and so was one that goes back
 # Whose clock may be set forward, as ffmpeg sees it, which mends that; elsewhere a gap is a gap.
 _SKIPPING = frozenset({"mpegts", "mpeg", "ogg", "live_flv", "dhav"})
 
+# ffmpeg's flags of a packet (AV_PKT_FLAG_*), and its word for a time that isn't known (AV_NOPTS_VALUE).
+_KEY, _DISCARD = 1, 4
+_NO_TIME = -(2**63)
+
 
 @dataclass(frozen=True)
 class Packet:
@@ -51,6 +55,28 @@ def read(lines: Iterable[str]) -> Iterator[Packet]:
             yield Packet(
                 _number(pts), _number(dts), _number(duration) or 0, "D" not in flags, "K" in flags
             )
+
+
+def read_copied(lines: Iterable[str], time_base: Fraction) -> Iterator[Packet]:
+    """Read what ffmpeg answers to dump.packets_command, in units of `time_base`."""
+    scales: dict[str, Fraction] = {}
+    for line in lines:
+        if line.startswith("#tb "):
+            stream, _, base = line.removeprefix("#tb ").partition(": ")
+            scales[stream] = Fraction(base) / time_base
+        elif not line.startswith("#"):
+            stream, dts, pts, duration, _, _, *more = (word.strip() for word in line.split(","))
+            scale = scales[stream]
+            # Those that are key frames and nothing else come without flags.
+            flags = next((int(word[2:], 16) for word in more if word.startswith("F=")), _KEY)
+            lasts = _scaled(duration, scale) or 0
+            yield Packet(
+                _scaled(pts, scale), _scaled(dts, scale), lasts, not flags & _DISCARD, bool(flags & _KEY)
+            )
+
+
+def _scaled(text: str, scale: Fraction) -> int | None:
+    return None if int(text) == _NO_TIME else round(int(text) * scale)
 
 
 def without_clock(packets: Iterable[Packet], time_base: Fraction, frame_s: Fraction) -> Iterator[Packet]:

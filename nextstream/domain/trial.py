@@ -55,6 +55,8 @@ _TURNED_WHOLE = re.compile(r"Display Matrix: rotation of (-?\d+)\.00 degrees")
 
 _FIELDS = re.compile(r"showinfo.* i:([PTB]) ")
 
+_UNOPENED = re.compile(r"\[[av]ist#0:(\d+)/.*Error while opening decoder")
+
 _TOO_LARGE = ("max pixel count", "Picture size")
 
 
@@ -100,6 +102,17 @@ def parse(words: Iterable[str]) -> dict[int, Decoded]:
         int(m[1]): Decoded(int(m[2]), int(m[3]), int(e[1]) if (e := _ERRORS.search(m[4])) else 0)
         for m in found
     }
+
+
+def unopened(words: Iterable[str]) -> int | None:
+    """Give the index of a stream whose decoder ffmpeg couldn't open, for which it gave all others up."""
+    return next((int(match[1]) for line in words if (match := _UNOPENED.search(line))), None)
+
+
+def without(info: SourceInfo, index: int) -> SourceInfo:
+    """Give a source without one of its tracks."""
+    video = info.video if info.video and info.video.index != index else None
+    return replace(info, video=video, audio=tuple(t for t in info.audio if t.index != index))
 
 
 def fill(track: VideoTrack, words: Iterable[str]) -> VideoTrack:

@@ -16,7 +16,13 @@ from nextstream.adapters.encoder import FfmpegEncoder
 from nextstream.domain import acceptance, captions, fmp4, ladder, plan
 from nextstream.domain.plan import Kind, Plan
 from nextstream.domain.source import Grid, SourceInfo, Tile
-from nextstream.errors import SourceHasGap, SourceNotVideo, SourceTruncated, StorageUnavailable
+from nextstream.errors import (
+    SourceHasGap,
+    SourceNotVideo,
+    SourceTruncated,
+    SourceUnsupported,
+    StorageUnavailable,
+)
 from nextstream.settings import Settings
 from tests import pipeline, sources, sync
 
@@ -571,6 +577,34 @@ def test_noise_is_no_video(tmp_path: Path) -> None:
     path.write_bytes(random.Random(1).randbytes(100_000))
     with pytest.raises(SourceNotVideo):
         probe(path)
+
+
+def without_decoder(path: Path) -> Path:
+    """Make the sound of an MP4 file one of a kind that no decoder opens for."""
+    whole = path.read_bytes()
+    head = whole.index(b"esds")
+    # The AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1), whose first five bits name the kind: 21, not 2.
+    at = whole.index(b"\x05\x80\x80\x80", head) + 5
+    path.write_bytes(whole[:at] + bytes([21 << 3 | whole[at] & 7]) + whole[at + 1 :])
+    return path
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_sound_whose_decoder_does_not_open_is_left_out(ending: str, tmp_path: Path) -> None:
+    whole = sources.steady(tmp_path / "whole.mp4", seconds=2)
+    path = tmp_path / f"source.{ending}"
+    sources.run("-i", without_decoder(whole), "-map", "0", "-c", "copy", path)
+    found, made, frames, lost = encode(path)
+    assert [caution.code for caution in found.warnings] == ["sound_left_out"]
+    assert (found.audio, found.is_seekable, frames, lost) == ((), True, 48, 0)
+    assert first_picture(path, tmp_path, made=made)[:2] == (214, 120)
+
+
+def test_a_file_whose_only_sound_has_no_decoder_that_opens_is_unsupported(tmp_path: Path) -> None:
+    path = tmp_path / "source.m4a"
+    sources.run("-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", path)
+    with pytest.raises(SourceUnsupported):
+        probe(without_decoder(path))
 
 
 class Broken(http.server.BaseHTTPRequestHandler):

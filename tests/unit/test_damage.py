@@ -160,6 +160,19 @@ def test_a_track_whose_beginning_is_broken_is_looked_at_for_longer(
     assert patient[patient.index("-frames:v") + 1] == "300"
 
 
+def test_a_track_whose_decoder_does_not_open_is_told_from_one_that_gives_errors() -> None:
+    words = [
+        "[aac @ 0x5] Audio object type 21 is not implemented.",
+        "[aist#0:3/aac @ 0x5] [dec:aac @ 0x6] Error while opening decoder: Function not implemented",
+    ]
+    assert trial.unopened(words) == 3
+    assert trial.unopened(words[:1]) is None
+    source = promised()
+    assert source.video is not None
+    assert trial.without(source, source.video.index).video is None
+    assert trial.without(source, 3) == source
+
+
 def test_a_time_far_from_where_its_packet_stands_is_not_believed() -> None:
     found = survey("0,0,40,K__", "40,40,40,___", "900000,80,40,___", "120,120,40,___")
     assert (found.end_s, found.jumps) == (160 * MS, 0)
