@@ -61,6 +61,8 @@ class Prober:
             if (dumped := self._dump()) is None:
                 raise
             return dumped
+        if probe.may_move(found) and (dumped := self._dump()) and not probe.may_move(dumped):
+            return dumped
         if not markings.has_unnamed(found.get("streams", [])):
             return found
         headers = processes.ask(probe.headers_command(self.tools.ffprobe, self.source))

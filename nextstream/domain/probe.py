@@ -57,6 +57,11 @@ def headers_command(binary: str, source: str) -> list[str]:
     return [*_calling(binary), "-select_streams", ALL_TEXTS, *shown, "-i", reading.name_input(source)]
 
 
+def may_move(found: Mapping[str, Any]) -> bool:
+    """Tell a picture that an ffprobe older than ffmpeg takes for a still: animated WebP is new."""
+    return bool(found.get("format", {}).get("format_name") == "webp_pipe")
+
+
 def add_headers(found: Mapping[str, Any], headers: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give what ffprobe says of a source, with the headers of its subtitles."""
     known = {each["index"]: each for each in headers.get("streams", [])}

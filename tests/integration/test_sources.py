@@ -268,6 +268,15 @@ def test_a_still_becomes_a_short_video(ending: str, tmp_path: Path) -> None:
     assert (float(made.duration_s), frames, lost) == (5.0, 125, 0)
 
 
+def test_an_animated_webp_moves(tmp_path: Path) -> None:
+    path = tmp_path / "source.webp"
+    sources.run("-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=2", "-c:v", "libwebp_anim", path)
+    found, made, frames, lost = encode(path)
+    assert found.video is not None
+    assert (found.video.width, found.video.is_still) == (160, False)
+    assert (made.rate, frames, lost) == (10, 20, 0)
+
+
 def test_a_still_is_the_first_picture_of_its_file(tmp_path: Path) -> None:
     first, other = tmp_path / "first.jpg", tmp_path / "other.jpg"
     sources.run("-f", "lavfi", "-i", "color=red:size=160x120", "-frames:v", "1", first)
