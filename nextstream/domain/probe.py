@@ -105,7 +105,8 @@ def parse(found: Mapping[str, Any], decodable: frozenset[str]) -> SourceInfo:
     pictures = mosaics + [s for s in known if tracks.is_picture(s)]
     # Where all pictures are parts of a larger one that isn't known, a part is better than none.
     videos = pictures or [s for s in known if tracks.is_part(s)]
-    videos.sort(key=lambda s: not s.get("disposition", {}).get("default"))
+    # An animated AVIF has its first picture beside the film, both as default.
+    videos.sort(key=lambda s: (not s.get("disposition", {}).get("default"), s.get("nb_frames") == "1"))
     sounds = [s for s in known if tracks.is_sound(s)]
     if not videos and not sounds:
         raise _explain_streams(streams)

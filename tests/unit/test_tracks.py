@@ -147,6 +147,20 @@ def test_the_default_track_is_the_film_and_cover_art_is_none() -> None:
     assert found.video.index == 2
 
 
+def test_of_default_tracks_the_one_that_moves_is_the_film() -> None:
+    default = {"disposition": {"default": 1}}
+    still, moving = stream(index=0, nb_frames="1", **default), stream(index=1, nb_frames="20", **default)
+    other = stream(index=2, nb_frames="20")
+
+    def chosen(*streams: dict[str, Any]) -> int:
+        found = probe.parse({"streams": streams}, H264)
+        assert found.video is not None
+        return found.video.index
+
+    assert chosen(still, moving, other) == 1  # as in an animated AVIF
+    assert chosen(still, other) == 0
+
+
 def test_a_picture_that_starts_late_ends_where_the_file_does_unless_it_has_a_length_of_its_own() -> None:
     late = stream(start_pts=5 * 90000)
     assert tracks.video(late, Fraction(1), Fraction(20)).end_s == 21
