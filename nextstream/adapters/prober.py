@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import count
 from typing import Any
 
 from nextstream.adapters import processes
@@ -20,7 +22,9 @@ from nextstream.domain.treatment import HOLD_S
 from nextstream.errors import MediaError, SourceEmpty, SourceNotVideo, SourceUnsupported
 
 WORDS_MAX = 5000  # far more than what ffmpeg says of all tracks, before its work and after it
+FLOOD = 200_000  # lines; a source with as many errors before its first frames has none to show
 TRIAL = Limits(wall_s=120, cpu_s=240, file_bytes=0)
+LOOKS_S = 180  # what all looks together may take: a source may have hundreds of tracks
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Prober:
 
     tools: Toolchain
     source: str
+    until: float = field(default_factory=lambda: time.monotonic() + LOOKS_S)
 
     def look(self, size_bytes: int) -> SourceInfo:
         """Give all that later steps need to know.
@@ -138,17 +143,23 @@ class Prober:
     def _words(self, command: list[str]) -> list[str]:
         """Give what ffmpeg says, also where it fails: then less of it.
 
-        A source that is all errors has a line for each: of them the first and the last are kept.
+        A source that is all errors has a line for each: of them the first and the last are kept,
+        and after a FLOOD the look is over, as it is when the time for all looks is.
         """
+        heard = count(1)
         first: list[str] = []
         last: deque[str] = deque(maxlen=WORDS_MAX)
 
         def hear(line: str) -> None:
             (first if len(first) < WORDS_MAX else last).append(line)
+            if next(heard) > FLOOD:
+                raise SourceEmpty(detail="it is all errors")
 
-        with suppress(MediaError):
-            for _ in processes.listen(command, TRIAL, hear):
-                pass
+        limits = replace(TRIAL, wall_s=min(TRIAL.wall_s, self.until - time.monotonic()))
+        if limits.wall_s > 0:
+            with suppress(MediaError):
+                for _ in processes.listen(command, limits, hear):
+                    pass
         return [*first, *last]
 
     def _check_seek(self, info: SourceInfo, survey: Survey) -> SourceInfo:

@@ -26,6 +26,7 @@ TICK_S = 0.5  # a cancelled piece is noticed within a second, whether ffmpeg say
 BLOCK_BYTES = 64 * 1024  # what a pipe holds
 LAST_LINES = 20
 LINE_MAX = 300  # characters of a line that are kept
+HEARD_MAX = 500  # and that are heard: ffmpeg's own lines are shorter, a stranger's title is not
 WORD_BYTES = 16 * 1024  # of a line said to people; the rest of it is dropped
 ANSWER_BYTES = 32 * 1024**2  # JSON of more streams than anyone has
 PROBING = Limits(wall_s=60, cpu_s=60, file_bytes=0)
@@ -122,7 +123,7 @@ class _Words:
         self._unread = self._broken = ""
 
     def add(self, line: str) -> None:
-        self._hear(line)
+        self._hear(line[:HEARD_MAX])
         if ffmpeg.is_trouble(line):
             line = reading.without_signature(line)
             self._last.append(line[:LINE_MAX])

@@ -87,6 +87,36 @@ def test_a_read_of_anothers_file_would_be_seen(tmp_path: Path) -> None:
 
 def test_of_a_source_that_is_all_errors_few_lines_are_kept() -> None:
     prober = Prober(sources.tools(), "some")
-    words = prober._words(["/usr/bin/bash", "-c", "seq 1 200000 >&2"])
+    words = prober._words(["/usr/bin/bash", "-c", "seq 1 20000 >&2"])
     assert len(words) == 2 * WORDS_MAX
-    assert (words[0], words[-1]) == ("1", "200000")
+    assert (words[0], words[-1]) == ("1", "20000")
+
+
+def test_a_look_at_a_source_that_gives_errors_without_end_ends_soon() -> None:
+    prober = Prober(sources.tools(), "some")
+    began = time.monotonic()
+    words = prober._words(["/usr/bin/bash", "-c", "yes 'no frame!' >&2"])
+    assert len(words) == 2 * WORDS_MAX
+    assert time.monotonic() - began < 20
+
+
+def test_all_looks_at_a_source_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextstream.adapters.prober.LOOKS_S", 1)
+    prober = Prober(sources.tools(), "some")
+    began = time.monotonic()
+    for _ in range(20):
+        prober._words(["/usr/bin/bash", "-c", "sleep 30"])
+    assert time.monotonic() - began < 10
+
+
+def test_a_source_that_talks_as_ffmpeg_does_is_looked_at_like_any_other(tmp_path: Path) -> None:
+    # A carriage return begins a part of the title that ffmpeg shows in the same line.
+    title = "Input stream #0:0 1 packets read \r" * 450
+    source = tmp_path / "source.mkv"
+    sources.run(
+        *("-f", "lavfi", "-i", "testsrc=s=64x64:d=1", "-c:v", "mjpeg", "-metadata", f"title={title}"),
+        source,
+    )
+    began = time.monotonic()
+    assert Prober(sources.tools(), str(source)).look(source.stat().st_size).video
+    assert time.monotonic() - began < 3

@@ -221,4 +221,4 @@ def test_words_of_a_program_are_split_into_lines_and_long_ones_cut() -> None:
     script = "(printf 'one\\n\\ntwo\\n'; head -c 3000000 /dev/zero; printf '\\nfour') >&2"
     said: list[str] = []
     assert list(processes.listen([BASH, "-c", script], hear=said.append)) == []
-    assert [len(line) for line in said] == [3, 0, 3, processes.WORD_BYTES, 4]
+    assert [len(line) for line in said] == [3, 0, 3, processes.HEARD_MAX, 4]
