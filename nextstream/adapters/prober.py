@@ -24,7 +24,8 @@ from nextstream.errors import MediaError, SourceEmpty, SourceNotVideo, SourceUns
 WORDS_MAX = 5000  # far more than what ffmpeg says of all tracks, before its work and after it
 FLOOD = 200_000  # lines; a source with as many errors before its first frames has none to show
 TRIAL = Limits(wall_s=120, cpu_s=240, file_bytes=0)
-LOOKS_S = 180  # what all looks together may take: a source may have hundreds of tracks
+# What all looks before the packets may take together: a source may have hundreds of tracks.
+LOOKS_S = 180
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Prober:
         video = replace(info.video, color=color)
         return replace(info, video=video, warnings=(*info.warnings, *cautions))
 
-    def _words(self, command: list[str]) -> list[str]:
+    def _words(self, command: list[str], limits: Limits | None = None) -> list[str]:
         """Give what ffmpeg says, also where it fails: then less of it.
 
         A source that is all errors has a line for each: of them the first and the last are kept,
@@ -155,7 +156,7 @@ class Prober:
             if next(heard) > FLOOD:
                 raise SourceEmpty(detail="it is all errors")
 
-        limits = replace(TRIAL, wall_s=min(TRIAL.wall_s, self.until - time.monotonic()))
+        limits = limits or replace(TRIAL, wall_s=min(TRIAL.wall_s, self.until - time.monotonic()))
         if limits.wall_s > 0:
             with suppress(MediaError):
                 for _ in processes.listen(command, limits, hear):
@@ -185,7 +186,7 @@ class Prober:
         for at_s in seeking.times(video):
             seek_s = at_s - info.start_s - run_up_s
             command = seeking.command(self.tools.ffmpeg, self.source, video.index, seek_s)
-            if seek_s > 0 and not judge(self._words(command), at_s):
+            if seek_s > 0 and not judge(self._words(command, TRIAL), at_s):
                 return False
         return True
 
