@@ -105,7 +105,7 @@ class Prober:
 
         video = info.video if info.video and decodes(info.video) else None
         video = trial.turn(trial.fill(video, words), words) if video else None
-        video = video if video and video.width else None
+        video = video if video and video.width and video.height else None
         video = trial.interlace(video, words) if video else None
         if video and not probe.has_clock(info.format):
             video = trial.settle_rate(video, words)

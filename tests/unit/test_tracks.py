@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nextstream.domain import probe, tracks, trial
+from nextstream.domain import packets, probe, tracks, trial
 from nextstream.domain.source import Grid, Tile
 from nextstream.errors import (
+    MediaError,
     SourceEncrypted,
     SourceNotVideo,
     SourceRefused,
@@ -124,6 +128,57 @@ def test_a_unit_of_time_that_is_none_is_that_of_mpeg(unit: str) -> None:
 )
 def test_a_length_that_is_none_is_not_known(length: str) -> None:
     assert tracks.audio(sound(tags={"DURATION": length}), ZERO).end_s == ZERO
+
+
+RATES = st.sampled_from(["0/0", "0/1", "1/0", "25/1", "90000/1", "2147483647/1", "1/2147483647"])
+SECONDS = st.sampled_from(["N/A", "", "0.000000", "-5.500000", "12.5", "9223372036854.775807"])
+STREAMS = st.fixed_dictionaries(
+    {"index": st.just(0), "time_base": RATES},
+    optional={
+        "codec_type": st.sampled_from(["video", "audio", "subtitle", "unknown"]),
+        "codec_name": st.sampled_from(["h264", "aac", "subrip", "other"]),
+        "width": st.integers(0, 65535),
+        "height": st.integers(0, 65535),
+        "sample_aspect_ratio": st.sampled_from(["N/A", "0:1", "1:0", "2147483647:1", "1:2147483647"]),
+        "r_frame_rate": RATES,
+        "avg_frame_rate": RATES,
+        "start_pts": st.integers(-(2**63), 2**63 - 1),
+        "duration": SECONDS,
+        "nb_frames": SECONDS,
+        "sample_rate": st.sampled_from(["0", "-1", "48000", "2147483647"]),
+        "channels": st.integers(-1, 2**31 - 1),
+        "has_b_frames": st.integers(-(2**31), 2**31 - 1),
+        "tags": st.dictionaries(st.sampled_from(["language", "title", "DURATION"]), st.text()),
+    },
+)
+FORMATS = st.fixed_dictionaries(
+    {},
+    optional={
+        "format_name": st.sampled_from(["avi", "asf", "matroska,webm", "mov,mp4", "h264"]),
+        "start_time": SECONDS,
+        "duration": SECONDS,
+    },
+)
+NUMBERS = st.sampled_from(["N/A", ""]) | st.integers(-(2**63), 2**63 - 1).map(str)
+PACKETS = st.tuples(NUMBERS, NUMBERS, NUMBERS, st.sampled_from(["K__", "_D_", ""])).map(",".join)
+
+
+@settings(deadline=None)
+@given(STREAMS, FORMATS, st.lists(PACKETS | st.text(), max_size=4))
+def test_whatever_ffprobe_says_is_read_or_is_an_error_of_ours(
+    said: dict[str, Any], form: dict[str, Any], lines: list[str]
+) -> None:
+    found = {"streams": [said], "format": form}
+    try:
+        info = probe.parse(found, H264)
+    except MediaError:
+        return
+    frame_s = info.video.frame_s if info.video else Fraction(1, 50)
+    listed: Iterable[packets.Packet] = packets.read(lines)
+    base = probe.parse_time_base(found, 0)
+    if not probe.has_clock(info.format):
+        listed = packets.without_clock(listed, base, frame_s)
+    packets.survey(listed, base, frame_s, probe.parse_delay(found, 0))
 
 
 def test_color_is_kept_where_it_is_known_and_full_range_in_the_formats_with_a_j() -> None:
