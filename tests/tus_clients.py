@@ -50,15 +50,16 @@ window.startUppy = (plugin, options) => new Promise((resolve, reject) => {
 class Cutter:
     """Passes bytes between clients and a server, and resets all connections after given amounts.
 
-    `pause_s` is waited after each block, for who has to do something meanwhile.
+    From `hold_at_bytes` on, what goes up waits for `go_on`, for who has to do something meanwhile.
     """
 
-    pause_s = 0.0
+    hold_at_bytes: int | None = None
 
     def __init__(self, server: tuple[str, int], cuts: Sequence[int] = ()) -> None:
         self._server, self._cuts = server, list(cuts)
         self._lock, self._pairs = threading.Lock(), set[socket.socket]()
         self.passed_bytes = self.cut = 0
+        self.go_on = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -105,9 +106,10 @@ class Cutter:
         with suppress(OSError):
             while block := source.recv(BLOCK_BYTES):
                 sink.sendall(block)
-                time.sleep(self.pause_s)
                 if upwards and self._count(len(block)):
                     self._reset()
+                if upwards and self.hold_at_bytes and self.passed_bytes >= self.hold_at_bytes:
+                    self.go_on.wait()
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -116,7 +116,11 @@ def test_a_program_of_a_worker_shares_its_session_so_that_its_nice_counts() -> N
         f"with processes.started(['{BASH}', '-c', 'echo on; sleep 61'], sandbox.Limits()) as program:\n"
         "    program.stdout.readline()\n"
         "    import psutil\n"
-        "    (inner,) = [p for p in psutil.Process().children(True) if p.name() == 'sleep']\n"
+        "    def find():\n"
+        "        return [p for p in psutil.Process().children(True) if p.name() == 'sleep']\n"
+        "    while not (inner := find()):\n"
+        "        pass\n"
+        "    (inner,) = inner\n"
         "    assert os.getsid(inner.pid) == os.getsid(0), (os.getsid(inner.pid), os.getsid(0))\n"
     )
     subprocess.run([sys.executable, "-c", script], start_new_session=True, check=True, timeout=60)
