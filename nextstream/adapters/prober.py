@@ -131,7 +131,7 @@ class Prober:
         words = self._words(trial.idet_command(self.tools.ffmpeg, self.source, info))
         if not (fields := trial.parse_idet(words)):
             return info
-        return replace(info, video=replace(info.video, fields=fields, rate=2 * info.video.rate))
+        return replace(info, video=trial.with_fields(info.video, fields))
 
     def _settle_color(self, info: SourceInfo) -> SourceInfo:
         if info.video is None:

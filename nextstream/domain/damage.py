@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from nextstream.domain import reading
 from nextstream.domain.source import AudioTrack, Caution, SourceInfo, VideoTrack
 from nextstream.errors import SourceTruncated
 
@@ -67,7 +68,7 @@ class Words:
 
 def promises(info: SourceInfo) -> bool:
     """Tell whether a source's headers know how long it is."""
-    return not _PROMISING.isdisjoint(info.format.split(","))
+    return reading.is_of(info.format, _PROMISING)
 
 
 def ends_early(info: SourceInfo, end_s: Fraction) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from nextstream.domain import reading
+
 TAIL_S = 10  # how much of a source's end is read to find its last frame
 JUMP_S = 10  # a clock that goes on more than this far away was set anew, as ffmpeg sees it too
 BACK_S = Fraction(1, 10)  # and so was one that goes back
@@ -93,7 +95,7 @@ def without_clock(packets: Iterable[Packet], time_base: Fraction, frame_s: Fract
 
 def may_skip(form: str) -> bool:
     """Tell whether the clock of a source may be set forward, by ffprobe's name of its format."""
-    return not _SKIPPING.isdisjoint(form.split(","))
+    return reading.is_of(form, _SKIPPING)
 
 
 def goes_on(sound: Survey, picture: Survey) -> bool:

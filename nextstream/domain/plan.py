@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import accumulate
 
-from nextstream.domain.source import Purpose, SourceInfo, VideoTrack
+from nextstream.domain.source import RUN_UP_S, Purpose, SourceInfo, VideoTrack
 
 
 class Kind(StrEnum):
@@ -116,7 +116,7 @@ class Plan:
     texts: tuple[Text, ...] = ()
     picture: VideoTrack | None = None
     has_jumps: bool = False
-    run_up_s: Fraction | None = Fraction(1)
+    run_up_s: Fraction | None = RUN_UP_S
 
     @property
     def segment_s(self) -> Fraction:

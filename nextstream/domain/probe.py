@@ -134,7 +134,7 @@ def _streams(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     streams: list[Mapping[str, Any]] = found.get("streams", [])
     if found.get("format", {}).get("format_name") == "avi":
         return [_with_frames(stream) for stream in streams]
-    if _WITHOUT_LENGTHS.isdisjoint(found.get("format", {}).get("format_name", "").split(",")):
+    if not reading.is_of(found.get("format", {}).get("format_name", ""), _WITHOUT_LENGTHS):
         return streams
     return [{key: fact for key, fact in stream.items() if key != "duration"} for stream in streams]
 
@@ -153,7 +153,7 @@ def _with_frames(stream: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _length_s(duration_s: Fraction, start_s: Fraction, formats: str) -> Fraction:
     """Give how long a source lasts: some writers count from 0, wherever it starts."""
-    counts_from_0 = not _ENDS.isdisjoint(formats.split(",")) and 0 < start_s < duration_s
+    counts_from_0 = reading.is_of(formats, _ENDS) and 0 < start_s < duration_s
     return duration_s - start_s if counts_from_0 else duration_s
 
 

@@ -73,6 +73,11 @@ _OF_CONNECTION = re.compile(r"\[(https?|tcp|tls) @")
 _QUERY = re.compile(r"(?<=\S)\?[^\s?]*X-Amz-[^\s:]*")
 
 
+def is_of(formats: str, names: frozenset[str]) -> bool:
+    """Tell whether a source is of one of these formats; ffprobe may give several names of its own."""
+    return not names.isdisjoint(formats.split(","))
+
+
 def is_remote(command: Iterable[str]) -> bool:
     """Tell whether a command reads its source over the network."""
     return any(map(_is_url, command))

@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 
-from nextstream.domain import trial
+from nextstream.domain import reading, trial
 from nextstream.domain.packets import Survey
-from nextstream.domain.source import SourceInfo, VideoTrack
+from nextstream.domain.source import RUN_UP_S, SourceInfo, VideoTrack
 
-# Where the index names the keyframes, a second early is enough: the keyframe before is decoded up
-# to the first frame anyway.
-INDEXED_S = Fraction(1)
 INDEXED = frozenset({"mov", "mp4", "matroska", "webm"})
 
 # Without one, a seek finds a time, which may lie between keyframes. The decoder gives nothing until it
@@ -31,15 +28,15 @@ _ROUNDING_S = Fraction(1, 1000)
 
 def has_index(formats: str) -> bool:
     """Tell whether a seek in files of these formats, in ffprobe's names, finds a keyframe."""
-    return not INDEXED.isdisjoint(formats.split(","))
+    return reading.is_of(formats, INDEXED)
 
 
 def run_up_s(info: SourceInfo, survey: Survey) -> Fraction | None:
     """Give how long before a frame decoding has to begin; None where that isn't to be known."""
-    if SEARCHED.isdisjoint(info.format.split(",")) or info.has_jumps:
+    if not reading.is_of(info.format, SEARCHED) or info.has_jumps:
         return None
     wraps = info.start_s < 0 or info.start_s + info.duration_s >= WRAPS_S
-    way_s = 2 * survey.longest_gop_s + INDEXED_S
+    way_s = 2 * survey.longest_gop_s + RUN_UP_S
     return None if wraps or not survey.longest_gop_s or way_s > MOST_S else way_s
 
 
@@ -55,7 +52,7 @@ def command(binary: str, source: str, index: int, seek_s: Fraction) -> list[str]
         *("-copyts", "-noaccurate_seek", "-ss", f"{float(seek_s):.6f}"),
         *("-threads", "1"),  # so that the frame comes out after few packets
         *trial.reading_of(source),
-        *("-map", f"0:{index}", "-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"),
+        *("-map", f"0:{index}", *trial.SHOWING, "-frames:v", "1", "-f", "null", "-"),
     ]
 
 
@@ -65,14 +62,18 @@ def starts(words: Iterable[str], at_s: Fraction) -> bool:
     Not so where keyframes are such in name only: pictures that are renewed bit by bit (x264's
     intra-refresh), or a file that doesn't list them. Nor where a seek fails: ffmpeg goes on somewhere.
     """
-    _, is_key, kind = _first(words := list(words))
+    pts_s, is_key, kind = _first(words)
     # Decoders that know of nothing but whole pictures may not say so.
-    return arrives(words, at_s) and (is_key == "1" or kind not in "PB")
+    return _is_by(pts_s, at_s) and (is_key == "1" or kind not in "PB")
 
 
 def arrives(words: Iterable[str], at_s: Fraction) -> bool:
     """Tell whether the first frame that came of a seek is in time, on the source's clock."""
     pts_s, _, _ = _first(words)
+    return _is_by(pts_s, at_s)
+
+
+def _is_by(pts_s: str, at_s: Fraction) -> bool:
     return float(pts_s) <= at_s + _ROUNDING_S
 
 

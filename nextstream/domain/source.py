@@ -19,6 +19,9 @@ class Purpose(StrEnum):
 
 
 NOTICED_S = Fraction(1, 10)  # a picture that starts later than the sound is shown from the sound on
+# Where an index names the keyframes, decoding begins a second early: the keyframe before a frame is
+# decoded up to it anyway.
+RUN_UP_S = Fraction(1)
 HELD_S = Fraction(1)  # a sound that ends later than the picture is played to its end
 
 
@@ -166,7 +169,7 @@ class SourceInfo:
     texts: tuple[TextTrack, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     is_seekable: bool = True
-    run_up_s: Fraction = Fraction(1)
+    run_up_s: Fraction = RUN_UP_S
     has_jumps: bool = False
     longest_gap_s: Fraction = Fraction(0)
     streams: int = 0

@@ -15,6 +15,7 @@ VIDEO_FRAMES = 3
 AUDIO_FRAMES = 20  # so that a sound that was taken for another codec's shows errors
 PATIENT_FRAMES = 300  # of one track alone, where the first few gave more errors than frames
 WINDOW_S = 20  # a track that starts later is looked for in the whole source
+SHOWING = ("-vf", "showinfo=checksum=0")  # what a frame says beside its picture
 IDET_FRAMES = 40
 IDET_LEAST = 10  # fewer frames that are told one way or the other prove nothing
 
@@ -82,10 +83,8 @@ def command(binary: str, source: str, info: SourceInfo, window_s: int | None = W
     window = () if window_s is None else ("-t", str(window_s))
     outputs: list[str] = []
     if info.video:
-        # What a frame says beside its picture, for `turn`.
-        shown = ("-vf", "showinfo=checksum=0")
         frames = VIDEO_FRAMES if window else PATIENT_FRAMES
-        outputs += _nowhere(info.video.index, "-frames:v", frames, shown)
+        outputs += _nowhere(info.video.index, "-frames:v", frames, SHOWING)
     for track in info.audio:
         outputs += _nowhere(track.index, "-frames:a", AUDIO_FRAMES if window else PATIENT_FRAMES)
     return [*calling(binary), *window, *reading_of(source), *outputs]
@@ -137,9 +136,7 @@ def turn(track: VideoTrack, words: Sequence[str]) -> VideoTrack:
     angle = next((int(match[1]) for line in words if (match := _TURNED.search(line))), None)
     if angle is None or angle % 90 or track.turned or track.mirrored:
         return track
-    size = (track.width, track.height)
-    width, height = size[::-1] if angle % 180 else size
-    return replace(track, width=width, height=height, is_turned_by_frames=True)
+    return replace(_across(track, angle), is_turned_by_frames=True)
 
 
 def settle_rate(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
@@ -158,8 +155,12 @@ def interlace(track: VideoTrack, words: Iterable[str]) -> VideoTrack:
     top, bottom = told.count("T"), told.count("B")
     if 2 * (top + bottom) <= len(told):
         return track
-    rate = track.rate if track.fields else 2 * track.rate
-    return replace(track, rate=rate, fields="tff" if top >= bottom else "bff")
+    return with_fields(track, "tff" if top >= bottom else "bff")
+
+
+def with_fields(track: VideoTrack, fields: str) -> VideoTrack:
+    """Give a track of which that field comes first, and whose rate counts fields."""
+    return replace(track, fields=fields, rate=track.rate if track.fields else 2 * track.rate)
 
 
 def _turn_whole(track: VideoTrack, words: Sequence[str]) -> VideoTrack:
@@ -169,9 +170,12 @@ def _turn_whole(track: VideoTrack, words: Sequence[str]) -> VideoTrack:
         if in_group and (match := _TURNED_WHOLE.search(line)):
             angle = int(match[1])
             break
-    size = (track.width, track.height)
-    width, height = size[::-1] if angle % 180 else size
-    return replace(track, width=width, height=height, turned=-angle % 360)
+    return replace(_across(track, angle), turned=-angle % 360)
+
+
+def _across(track: VideoTrack, angle: int) -> VideoTrack:
+    """Give a track with its sides exchanged, if it is to be turned by a right angle."""
+    return replace(track, width=track.height, height=track.width) if angle % 180 else track
 
 
 def may_be_interlaced(track: VideoTrack) -> bool:
